@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel Computation Reuse: entries that do not fit into a slot.
+ *
+ * Body and bulk are buffers that the site allocated and the entry keeps, so
+ * that storing a large result copies nothing. They are not written between
+ * publication and removal; on removal they are zeroed while the slot's
+ * sequence is odd, which readers notice, and freed after a grace period.
+ */
+#include <kunit/static_stub.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/unaligned.h>
+
+#include "kcr_private.h"
+
+/* Slots that a store looks at to make room, at most */
+#define KCR_ROOM_STEPS 64
+
+static struct kmem_cache *kcr_blob_cache __ro_after_init;
+
+/* kcr_blob_init() - make the cache of struct kcr_blob; 0 or -ENOMEM */
+int __init kcr_blob_init(void)
+{
+	kcr_blob_cache = KMEM_CACHE(kcr_blob, SLAB_HWCACHE_ALIGN);
+	return kcr_blob_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * kcr_blob_create() - make an entry of a query's key and result
+ * @q: the query; its @owned_body, and its @owned_bulk if it has a bulk, become
+ *	the entry's
+ *
+ * Context: any short of NMI.
+ * Return: the entry, or NULL if there is no memory or nothing to own.
+ */
+struct kcr_blob *kcr_blob_create(struct kcr_query *q)
+{
+	struct kcr_blob *blob;
+
+	if (!q->owned_body || (q->bulk_len && !q->owned_bulk))
+		return NULL;
+	blob = kmem_cache_alloc(kcr_blob_cache, GFP_NOWAIT | __GFP_NOWARN);
+	if (!blob)
+		return NULL;
+	blob->body = q->owned_body;
+	blob->body_len = q->body_len;
+	blob->bulk = q->bulk_len ? q->owned_bulk : NULL;
+	blob->bulk_len = q->bulk_len;
+	blob->bytes = sizeof(*blob) + ksize(blob->body) + ksize(blob->bulk);
+	memcpy(blob->side, q->key, sizeof(blob->side));
+	memcpy(blob->small, q->res, sizeof(blob->small));
+	q->owned_body = NULL;
+	if (blob->bulk)
+		q->owned_bulk = NULL;
+	return blob;
+}
+
+static void kcr_blob_free(struct rcu_head *rcu)
+{
+	struct kcr_blob *blob = container_of(rcu, struct kcr_blob, rcu);
+
+	kfree(blob->body);
+	kfree(blob->bulk);
+	kmem_cache_free(kcr_blob_cache, blob);
+}
+
+/**
+ * kcr_blob_drop() - free an entry that never was in a tier
+ * @blob: the entry, zeroed
+ *
+ * Context: any short of NMI.
+ */
+void kcr_blob_drop(struct kcr_blob *blob)
+{
+	kcr_blob_free(&blob->rcu);
+}
+
+/**
+ * kcr_blob_discard() - zero an entry's secrets
+ * @blob: the entry, no longer reachable, or in a slot whose sequence is odd
+ *
+ * Context: any.
+ */
+void kcr_blob_discard(struct kcr_blob *blob)
+{
+	/* Readers that are still at it find out by the slot's sequence */
+	data_race(memset(blob->body, 0, blob->body_len));
+	if (blob->bulk)
+		data_race(memset(blob->bulk, 0, blob->bulk_len));
+	data_race(memset(blob->side, 0, sizeof(blob->side)));
+	data_race(memset(blob->small, 0, sizeof(blob->small)));
+}
+
+/**
+ * kcr_blob_retire() - account and free an entry that has left its tier
+ * @tier: the tier
+ * @blob: the entry, zeroed
+ *
+ * Context: any short of NMI.
+ */
+void kcr_blob_retire(struct kcr_tier *tier, struct kcr_blob *blob)
+{
+	atomic_long_sub(blob->bytes, &tier->blob_bytes);
+	atomic_long_dec(&tier->nr_blobs);
+	call_rcu(&blob->rcu, kcr_blob_free);
+}
+
+/*
+ * Compare by words (memcmp() goes byte by byte on some architectures), without
+ * branching on the data. Each byte of @a is read once: it may be changing.
+ */
+static bool kcr_equal(const void *a, const void *b, size_t len)
+{
+	const u64 *x = a, *y = b;
+	u64 diff = 0;
+
+	for (; len >= 64; len -= 64, x += 8, y += 8) {
+		diff |= get_unaligned(x) ^ y[0];
+		diff |= get_unaligned(x + 1) ^ y[1];
+		diff |= get_unaligned(x + 2) ^ y[2];
+		diff |= get_unaligned(x + 3) ^ y[3];
+		diff |= get_unaligned(x + 4) ^ y[4];
+		diff |= get_unaligned(x + 5) ^ y[5];
+		diff |= get_unaligned(x + 6) ^ y[6];
+		diff |= get_unaligned(x + 7) ^ y[7];
+	}
+	for (; len >= 8; len -= 8)
+		diff |= get_unaligned(x++) ^ *y++;
+	for (a = x, b = y; len; len--)
+		diff |= *(const u8 *)a++ ^ *(const u8 *)b++;
+	return !diff;
+}
+
+/**
+ * kcr_blob_read() - compare an entry's key, and copy its result if equal
+ * @blob: the entry
+ * @q: the query; on true @res and @bulk hold the result
+ *
+ * Context: RCU read lock. The entry may be zeroed meanwhile: the caller
+ * re-checks the slot's sequence before it believes the outcome.
+ * Return: true if the key is the query's.
+ */
+bool kcr_blob_read(const struct kcr_blob *blob, struct kcr_query *q)
+{
+	KUNIT_STATIC_STUB_REDIRECT(kcr_blob_read, blob, q);
+
+	/* Equal fingerprints, and still another request: lengths come first */
+	if (blob->body_len != q->body_len || blob->bulk_len != q->bulk_len)
+		return false;
+	if (!data_race(kcr_equal(q->key, blob->side, sizeof(blob->side))) ||
+	    !data_race(kcr_equal(q->body, blob->body, q->body_len)))
+		return false;
+	data_race(memcpy(q->res, blob->small, sizeof(blob->small)));
+	if (q->bulk_len)
+		data_race(memcpy(q->bulk, blob->bulk, q->bulk_len));
+	return true;
+}
+
+/**
+ * kcr_blob_make_room() - account an entry, removing others if need be
+ * @tier: the tier
+ * @bytes: what the entry takes
+ *
+ * Context: any short of NMI.
+ * Return: false if the budget does not allow it.
+ */
+bool kcr_blob_make_room(struct kcr_tier *tier, long bytes)
+{
+	u32 tries;
+
+	for (tries = 0; tries < 4; tries++) {
+		if (atomic_long_add_return(bytes, &tier->blob_bytes) <=
+		    tier->blob_budget) {
+			atomic_long_inc(&tier->nr_blobs);
+			return true;
+		}
+		atomic_long_sub(bytes, &tier->blob_bytes);
+		kcr_tier_evict_blobs(tier, 2, KCR_ROOM_STEPS);
+	}
+	return false;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel Computation Reuse: what the core's files share.
+ */
+#ifndef _KCR_PRIVATE_H
+#define _KCR_PRIVATE_H
+
+#include <linux/atomic.h>
+#include <linux/cache.h>
+#include <linux/kcr.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/rcupdate.h>
+
+#define KCR_L2_SLOTS		512
+#define KCR_L3_SLOTS		4096
+/* Buckets per slot: a u16 index, over-provisioned so that keys rarely collide */
+#define KCR_INDEX_FACTOR	4
+/* Budget of a node's out-of-line entries, in bytes */
+#define KCR_BLOB_BUDGET		(16L << 20)
+/* One lookup in this many is timed */
+#define KCR_SAMPLE_INTERVAL	16
+#define KCR_MAX_SITES		16
+
+/* head: | site 8 | class 2 | param 6 | side 8 | small 8 | body 32 | */
+#define KCR_HEAD_SITE_SHIFT	56
+#define KCR_HEAD_CLASS_SHIFT	54
+#define KCR_HEAD_PARAM_SHIFT	48
+#define KCR_HEAD_SIDE_SHIFT	40
+#define KCR_HEAD_SMALL_SHIFT	32
+
+/**
+ * struct kcr_slot - one entry of a tier
+ * @seq: odd while a writer is at work; 64 bits, so that it never wraps
+ * @bucket: the index bucket that led here when the entry was stored
+ * @ref: read since the clock hand last passed
+ * @born: jiffies (low 32 bits) when stored
+ * @stamp: the owner's stamp; 0 if the slot is empty
+ * @head: &struct kcr_query.head
+ * @data: inline: result words, then key words, as many of each as the class
+ *	has; out of line: see &enum kcr_blob_word
+ *
+ * An entry of the smallest class fits into one 64-byte line.
+ */
+struct kcr_slot {
+	u64 seq;
+	u16 bucket;
+	u8 ref;
+	u32 born;
+	u64 stamp;
+	u64 head;
+	u64 data[2 * KCR_INLINE_WORDS];
+} __aligned(64);
+
+static_assert(sizeof(struct kcr_slot) == 192);
+
+/* What the data words of an out-of-line entry's slot hold */
+enum kcr_blob_word {
+	KCR_BLOB_PTR,
+	KCR_BLOB_FINGERPRINT,
+};
+
+#define KCR_NO_SLOT		U16_MAX
+
+/**
+ * struct kcr_tier - a fixed-size table of entries
+ * @index: bucket to slot number, a hint only
+ * @tags: bucket to the upper bits of the last fingerprint stored there, to
+ *	tell a miss for an evicted entry from a cold one
+ * @slots: the entries
+ * @bucket_mask: number of buckets - 1
+ * @nr_slots: number of slots
+ * @hand: where the clock stands; racy, any value will do
+ * @level: 2 or 3
+ * @node: memory node
+ * @blob_budget: bytes that out-of-line entries may take; 0 if none allowed
+ * @blob_bytes: bytes that they take
+ * @nr_blobs: how many there are
+ */
+struct kcr_tier {
+	u16 *index;
+	u16 *tags;
+	struct kcr_slot *slots;
+	u32 bucket_mask;
+	u32 nr_slots;
+	u32 hand;
+	u8 level;
+	int node;
+	long blob_budget;
+
+	atomic_long_t blob_bytes ____cacheline_aligned_in_smp;
+	atomic_long_t nr_blobs;
+};
+
+/**
+ * struct kcr_blob - an entry that does not fit into a slot
+ * @rcu: for freeing
+ * @bytes: memory accounted to the tier
+ * @body_len: bytes at @body
+ * @bulk_len: bytes at @bulk
+ * @side: the part of the key beside the body, zero-padded
+ * @small: the part of the result beside the bulk, zero-padded
+ * @body: the body of the key
+ * @bulk: the bulk of the result, or NULL
+ *
+ * Readers hold the RCU read lock and re-check the slot's sequence when they
+ * are done: the bytes may be zeroed under them, the memory stays.
+ */
+struct kcr_blob {
+	struct rcu_head rcu;
+	long bytes;
+	u32 body_len;
+	u32 bulk_len;
+	u64 side[KCR_SIDE_MAX / 8];
+	u64 small[KCR_SMALL_MAX / 8];
+	void *body;
+	void *bulk;
+};
+
+/* core.c */
+extern struct mutex kcr_mutex;		/* modes, arming, gates */
+extern struct kcr_tier *kcr_l3[MAX_NUMNODES];
+DECLARE_PER_CPU(struct kcr_tier *, kcr_l2);
+DECLARE_PER_CPU(struct kcr_tier *, kcr_l3_local);
+bool kcr_param_enabled(void);
+int kcr_tiers_alloc(void);
+void kcr_sweep(u64 stamp);
+void kcr_flush(void);
+
+/* stamp.c */
+u64 kcr_stamp_new(void);
+
+/* fingerprint.c */
+void kcr_fingerprint_init(void);
+u64 kcr_fingerprint(const struct kcr_query *q);
+
+/* tier.c */
+struct kcr_tier *kcr_tier_create(u32 nr_slots, u8 level, int node,
+				 long blob_budget);
+void kcr_tier_destroy(struct kcr_tier *tier);
+bool kcr_tier_lookup(struct kcr_tier *tier, struct kcr_query *q);
+enum kcr_counter kcr_tier_miss_reason(struct kcr_tier *tier,
+				      const struct kcr_query *q);
+int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
+		   struct kcr_blob *blob);
+void kcr_tier_sweep(struct kcr_tier *tier, u64 stamp);
+u32 kcr_tier_evict_blobs(struct kcr_tier *tier, u32 want, u32 steps);
+u32 kcr_tier_used(const struct kcr_tier *tier);
+bool kcr_slot_claim(struct kcr_slot *slot);
+void kcr_slot_release(struct kcr_slot *slot);
+
+/* Seize all slots; what kcr_tier_sweep() takes for "every stamp" */
+#define KCR_ANY_STAMP		0
+
+/* blob.c */
+int kcr_blob_init(void);
+struct kcr_blob *kcr_blob_create(struct kcr_query *q);
+void kcr_blob_retire(struct kcr_tier *tier, struct kcr_blob *blob);
+void kcr_blob_discard(struct kcr_blob *blob);
+void kcr_blob_drop(struct kcr_blob *blob);
+bool kcr_blob_read(const struct kcr_blob *blob, struct kcr_query *q);
+bool kcr_blob_make_room(struct kcr_tier *tier, long bytes);
+
+/* site.c */
+extern struct kcr_site *kcr_sites[KCR_MAX_SITES];
+extern const char * const kcr_mode_names[KCR_NR_MODES];
+extern const char * const kcr_counter_names[KCR_NR_COUNTERS];
+void kcr_sites_update(void);
+int kcr_site_set_mode(struct kcr_site *site, enum kcr_mode mode);
+u64 kcr_site_sum(const struct kcr_site *site, enum kcr_counter counter);
+s64 kcr_site_ticks_saved(const struct kcr_site *site);
+void kcr_site_reset(struct kcr_site *site);
+
+/* sysfs.c */
+int kcr_sysfs_init(void);
+int kcr_sysfs_add_site(struct kcr_site *site);
+void kcr_sysfs_del_site(struct kcr_site *site);
+
+/* debugfs.c */
+#ifdef CONFIG_DEBUG_FS
+void kcr_debugfs_init(void);
+#else
+static inline void kcr_debugfs_init(void) { }
+#endif
+
+static inline unsigned int kcr_class_words(u8 class)
+{
+	return class == KCR_CLASS_16 ? 2 :
+	       class == KCR_CLASS_32 ? 4 : KCR_INLINE_WORDS;
+}
+
+#endif /* _KCR_PRIVATE_H */

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel Computation Reuse: sites, their modes and their counters.
+ */
+#include <linux/bug.h>
+#include <linux/errno.h>
+#include <linux/export.h>
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include <trace/events/kcr.h>
+
+#include "kcr_private.h"
+
+/* Protected by kcr_mutex; a site's index is its id - 1 */
+struct kcr_site *kcr_sites[KCR_MAX_SITES];
+
+const char * const kcr_mode_names[KCR_NR_MODES] = {
+	[KCR_MODE_OFF] = "off",
+	[KCR_MODE_OBSERVE] = "observe",
+	[KCR_MODE_REUSE] = "reuse",
+};
+
+const char * const kcr_counter_names[KCR_NR_COUNTERS] = {
+	[KCR_LOOKUPS] = "lookups",
+	[KCR_L2_HITS] = "l2_hits",
+	[KCR_L3_HITS] = "l3_hits",
+	[KCR_MISS_COLD] = "miss_cold",
+	[KCR_MISS_EVICTED] = "miss_evicted",
+	[KCR_MISS_STALE] = "miss_stale",
+	[KCR_MISS_EXPIRED] = "miss_expired",
+	[KCR_MISS_TOO_LARGE] = "miss_too_large",
+	[KCR_MISS_UNVERIFIED] = "miss_unverified",
+	[KCR_STORES] = "stores",
+	[KCR_STORES_DROPPED] = "stores_dropped",
+	[KCR_PASSED] = "passed",
+	[KCR_OBSERVE_EQUAL] = "observe_equal",
+	[KCR_OBSERVE_DIFFER] = "observe_differ",
+	[KCR_SAMPLED_HITS] = "sampled_hits",
+	[KCR_HIT_TICKS] = "hit_ticks",
+	[KCR_SAMPLED_MISSES] = "sampled_misses",
+	[KCR_MISS_TICKS] = "miss_ticks",
+	[KCR_SAMPLED_COMPUTES] = "sampled_computes",
+	[KCR_COMPUTE_TICKS] = "compute_ticks",
+};
+
+/*
+ * Open or close a site's gate. Gates change when an administrator says so and
+ * when a site is first used in this boot, never when a user stops using it:
+ * nobody unprivileged can make the kernel patch itself over and over.
+ */
+static void kcr_site_update(struct kcr_site *site)
+{
+	lockdep_assert_held(&kcr_mutex);
+
+	if (site->armed && kcr_is_enabled() && site->mode != KCR_MODE_OFF)
+		static_branch_enable(site->key);
+	else
+		static_branch_disable(site->key);
+}
+
+/**
+ * kcr_sites_update() - open or close all gates after a change to kcr_enable
+ *
+ * Context: may sleep; kcr_mutex held.
+ */
+void kcr_sites_update(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < KCR_MAX_SITES; i++)
+		if (kcr_sites[i])
+			kcr_site_update(kcr_sites[i]);
+}
+
+/**
+ * kcr_site_register() - declare a site
+ * @site: the site, with name, key and, if it wants, max_body and ttl set
+ *
+ * Its mode is reuse, but its gate stays closed until kcr_site_arm().
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOMEM, -EINVAL if @site is incomplete, or -ENOSPC if there are
+ * too many sites.
+ */
+int kcr_site_register(struct kcr_site *site)
+{
+	unsigned int i;
+	int err = -ENOSPC;
+
+	if (!site->name || !site->key || site->max_body > KCR_BODY_MAX)
+		return -EINVAL;
+	if (!site->max_body)
+		site->max_body = KCR_BODY_DEFAULT;
+	site->stats = alloc_percpu(struct kcr_stats);
+	if (!site->stats)
+		return -ENOMEM;
+
+	mutex_lock(&kcr_mutex);
+	for (i = 0; i < KCR_MAX_SITES && kcr_sites[i]; i++)
+		;
+	if (i < KCR_MAX_SITES) {
+		site->id = i + 1;
+		WRITE_ONCE(site->mode, KCR_MODE_REUSE);
+		site->armed = false;
+		err = kcr_sysfs_add_site(site);
+		if (!err)
+			kcr_sites[i] = site;
+	}
+	mutex_unlock(&kcr_mutex);
+	if (err)
+		free_percpu(site->stats);
+	return err;
+}
+EXPORT_SYMBOL_GPL(kcr_site_register);
+
+/**
+ * kcr_site_unregister() - withdraw a site
+ * @site: the site; no request may be under way or follow
+ *
+ * Context: may sleep.
+ */
+void kcr_site_unregister(struct kcr_site *site)
+{
+	/* Without the mutex: a mode store may be waiting for it */
+	kcr_sysfs_del_site(site);
+
+	mutex_lock(&kcr_mutex);
+	site->armed = false;
+	kcr_site_update(site);
+	kcr_sites[site->id - 1] = NULL;
+	kcr_flush();
+	mutex_unlock(&kcr_mutex);
+	free_percpu(site->stats);
+}
+EXPORT_SYMBOL_GPL(kcr_site_unregister);
+
+/**
+ * kcr_site_arm() - note that somebody uses a site
+ * @site: the site
+ *
+ * The first call allocates the tiers and opens the site's gate.
+ *
+ * Context: may sleep.
+ * Return: 0, -EOPNOTSUPP if KCR is disabled, or -ENOMEM.
+ */
+int kcr_site_arm(struct kcr_site *site)
+{
+	int err = 0;
+
+	mutex_lock(&kcr_mutex);
+	if (!kcr_is_enabled())
+		err = -EOPNOTSUPP;
+	else if (!site->armed)
+		err = kcr_tiers_alloc();
+	if (!err && !site->armed) {
+		site->armed = true;
+		kcr_site_update(site);
+	}
+	mutex_unlock(&kcr_mutex);
+	return err;
+}
+EXPORT_SYMBOL_GPL(kcr_site_arm);
+
+/**
+ * kcr_site_set_mode() - change a site's mode
+ * @site: the site
+ * @mode: the new mode
+ *
+ * Whatever is remembered is forgotten: an entry never outlives the mode under
+ * which it was stored.
+ *
+ * Context: may sleep.
+ * Return: 0 or -EINVAL.
+ */
+int kcr_site_set_mode(struct kcr_site *site, enum kcr_mode mode)
+{
+	u8 old;
+
+	if (mode >= KCR_NR_MODES)
+		return -EINVAL;
+	mutex_lock(&kcr_mutex);
+	old = site->mode;
+	if (old != mode) {
+		WRITE_ONCE(site->mode, mode);
+		kcr_site_update(site);
+		kcr_flush();
+		trace_kcr_mode(site->name, old, mode);
+	}
+	mutex_unlock(&kcr_mutex);
+	return 0;
+}
+
+/**
+ * kcr_site_sum() - sum a counter over all CPUs
+ * @site: the site
+ * @counter: which one
+ *
+ * Context: any.
+ * Return: the sum; counts made meanwhile may be in it or not.
+ */
+u64 kcr_site_sum(const struct kcr_site *site, enum kcr_counter counter)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += data_race(per_cpu_ptr(site->stats, cpu)->c[counter]);
+	return sum;
+}
+
+static u64 kcr_site_mean(const struct kcr_site *site, enum kcr_counter ticks,
+			 enum kcr_counter samples)
+{
+	u64 n = kcr_site_sum(site, samples);
+
+	return n ? kcr_site_sum(site, ticks) / n : 0;
+}
+
+/**
+ * kcr_site_ticks_saved() - estimate what reuse has saved
+ * @site: the site
+ *
+ * Hits times the mean difference between computing and hitting, less misses
+ * times the mean cost of looking up and storing in vain. May be negative.
+ *
+ * Context: any.
+ * Return: ticks of get_cycles().
+ */
+s64 kcr_site_ticks_saved(const struct kcr_site *site)
+{
+	u64 hits = kcr_site_sum(site, KCR_L2_HITS) + kcr_site_sum(site, KCR_L3_HITS);
+	u64 misses = kcr_site_sum(site, KCR_LOOKUPS) - hits;
+	s64 compute = kcr_site_mean(site, KCR_COMPUTE_TICKS, KCR_SAMPLED_COMPUTES);
+	s64 hit = kcr_site_mean(site, KCR_HIT_TICKS, KCR_SAMPLED_HITS);
+	s64 miss = kcr_site_mean(site, KCR_MISS_TICKS, KCR_SAMPLED_MISSES);
+
+	return (s64)hits * (compute - hit) - (s64)misses * miss;
+}
+
+/**
+ * kcr_site_reset() - set a site's counters to zero
+ * @site: the site
+ *
+ * Context: any; events counted meanwhile may be lost.
+ */
+void kcr_site_reset(struct kcr_site *site)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		memset(per_cpu_ptr(site->stats, cpu), 0, sizeof(struct kcr_stats));
+}

@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel Computation Reuse: tiers, fixed-size tables of remembered results.
+ *
+ * The fingerprint picks a bucket of a u16 index, and the index names a slot.
+ * The index is a hint and no more: a slot that moved on does not match, and
+ * that is a miss. Readers take no lock and write nothing but a reference bit;
+ * each slot has a sequence count that is odd while a writer is at work.
+ *
+ * Memory ordering, by the names used below:
+ *
+ * (R) A reader loads the sequence with acquire, then the contents, then after
+ *     smp_rmb() the sequence again. Pairs with (W).
+ * (W) A writer makes the sequence odd with a fully ordered cmpxchg, then
+ *     stores the contents, then the next even sequence with release. Acquire
+ *     alone would let the stores rise above the odd mark.
+ * (S) A writer loads the owner's stamp after the cmpxchg; whoever invalidates
+ *     exchanges the stamp (fully ordered) before it looks at the sequences.
+ *     Either the writer sees the new stamp and drops its result, or the sweep
+ *     sees the odd sequence, waits, and then sees the entry.
+ *
+ * A writer keeps interrupts off while its slot is odd, so that a sweep from
+ * whatever context never waits for the context that it interrupted.
+ */
+#include <linux/kcr.h>
+#include <linux/mm.h>
+#include <linux/processor.h>
+#include <linux/slab.h>
+
+#include "kcr_private.h"
+
+/* How many slots the clock hand looks at before it takes any */
+#define KCR_CLOCK_STEPS 16
+
+/**
+ * kcr_tier_create() - allocate an empty tier
+ * @nr_slots: number of entries, a power of two, at most 16384
+ * @level: 2 or 3
+ * @node: memory node
+ * @blob_budget: bytes for out-of-line entries, 0 for none
+ *
+ * Context: may sleep.
+ * Return: the tier, or NULL if there is no memory.
+ */
+struct kcr_tier *kcr_tier_create(u32 nr_slots, u8 level, int node,
+				 long blob_budget)
+{
+	u32 buckets = nr_slots * KCR_INDEX_FACTOR;
+	struct kcr_tier *tier;
+	u32 i;
+
+	tier = kzalloc_node(sizeof(*tier), GFP_KERNEL, node);
+	if (!tier)
+		return NULL;
+	tier->nr_slots = nr_slots;
+	tier->bucket_mask = buckets - 1;
+	tier->level = level;
+	tier->node = node;
+	tier->blob_budget = blob_budget;
+	tier->slots = kvzalloc_node(array_size(nr_slots, sizeof(*tier->slots)),
+				    GFP_KERNEL, node);
+	tier->index = kvmalloc_node(array_size(buckets, sizeof(u16)),
+				    GFP_KERNEL, node);
+	tier->tags = kvzalloc_node(array_size(buckets, sizeof(u16)),
+				   GFP_KERNEL, node);
+	if (!tier->slots || !tier->index || !tier->tags) {
+		kcr_tier_destroy(tier);
+		return NULL;
+	}
+	memset16(tier->index, KCR_NO_SLOT, buckets);
+	for (i = 0; i < nr_slots; i++)
+		tier->slots[i].bucket = KCR_NO_SLOT;
+	return tier;
+}
+
+/**
+ * kcr_tier_destroy() - zero and free a tier that nobody uses any more
+ * @tier: the tier or NULL
+ *
+ * Context: may sleep; no lookup or store may be under way or follow.
+ */
+void kcr_tier_destroy(struct kcr_tier *tier)
+{
+	if (!tier)
+		return;
+	if (tier->slots)
+		kcr_tier_sweep(tier, KCR_ANY_STAMP);
+	kvfree(tier->slots);
+	kvfree(tier->index);
+	kvfree(tier->tags);
+	kfree(tier);
+}
+
+static __always_inline bool kcr_expired(const struct kcr_site *site, u32 born)
+{
+	return unlikely(site->ttl) && (u32)jiffies - born > site->ttl;
+}
+
+/* Set only if clear, so that a hit does not write to a shared line */
+static __always_inline void kcr_slot_mark(struct kcr_slot *slot)
+{
+	if (!READ_ONCE(slot->ref))
+		WRITE_ONCE(slot->ref, 1);
+}
+
+/*
+ * Copy the result, compare the key, and only then decide: one branch, well
+ * predicted. What ends up in q->res may be another owner's until it has.
+ */
+static __always_inline bool kcr_slot_read(struct kcr_slot *slot,
+					  struct kcr_query *q,
+					  unsigned int words)
+{
+	u64 seq = smp_load_acquire(&slot->seq);		/* (R) */
+	u64 diff = seq & 1;
+	unsigned int i;
+
+	diff |= READ_ONCE(slot->stamp) ^ q->stamp;
+	diff |= READ_ONCE(slot->head) ^ q->head;
+#pragma GCC unroll 10
+	for (i = 0; i < words; i++) {
+		q->res[i] = READ_ONCE(slot->data[i]);
+		diff |= READ_ONCE(slot->data[words + i]) ^ q->key[i];
+	}
+	diff |= kcr_expired(q->site, READ_ONCE(slot->born));
+	smp_rmb();					/* (R) */
+	diff |= READ_ONCE(slot->seq) ^ seq;
+	return !diff;
+}
+
+/*
+ * The sequence is re-checked before the pointer is followed: a slot that is
+ * changing its class may hold data where the pointer was. And again after the
+ * blob was read: whoever removes it zeroes it first.
+ */
+static bool kcr_slot_read_blob(struct kcr_slot *slot, struct kcr_query *q)
+{
+	const struct kcr_blob *blob;
+	bool hit = false;
+	u64 seq, diff;
+
+	rcu_read_lock();
+	seq = smp_load_acquire(&slot->seq);		/* (R) */
+	diff = seq & 1;
+	diff |= READ_ONCE(slot->stamp) ^ q->stamp;
+	diff |= READ_ONCE(slot->head) ^ q->head;
+	diff |= READ_ONCE(slot->data[KCR_BLOB_FINGERPRINT]) ^ q->fingerprint;
+	diff |= kcr_expired(q->site, READ_ONCE(slot->born));
+	blob = (void *)READ_ONCE(slot->data[KCR_BLOB_PTR]);
+	smp_rmb();					/* (R) */
+	diff |= READ_ONCE(slot->seq) ^ seq;
+	if (!diff && kcr_blob_read(blob, q)) {
+		smp_rmb();				/* (R) */
+		hit = READ_ONCE(slot->seq) == seq;
+	}
+	rcu_read_unlock();
+	return hit;
+}
+
+/**
+ * kcr_tier_lookup() - look a key up in a tier
+ * @tier: the tier
+ * @q: the query, with key and fingerprint; on a hit its @res and @bulk hold
+ *	the result, otherwise they are undefined
+ *
+ * Context: any short of NMI; takes no lock.
+ * Return: true on a hit.
+ */
+bool kcr_tier_lookup(struct kcr_tier *tier, struct kcr_query *q)
+{
+	u16 nr = READ_ONCE(tier->index[q->fingerprint & tier->bucket_mask]);
+	struct kcr_slot *slot = &tier->slots[nr];
+	bool hit;
+
+	if (unlikely(nr == KCR_NO_SLOT))
+		return false;
+	switch (q->class) {
+	case KCR_CLASS_16:
+		hit = kcr_slot_read(slot, q, 2);
+		break;
+	case KCR_CLASS_32:
+		hit = kcr_slot_read(slot, q, 4);
+		break;
+	case KCR_CLASS_64:
+		hit = kcr_slot_read(slot, q, KCR_INLINE_WORDS);
+		break;
+	default:
+		hit = kcr_slot_read_blob(slot, q);
+	}
+	if (likely(hit))
+		kcr_slot_mark(slot);
+	return hit;
+}
+
+/**
+ * kcr_tier_miss_reason() - guess why a lookup missed
+ * @tier: the tier
+ * @q: the query that missed
+ *
+ * Compares heads and fingerprint tags, not keys: good enough for statistics.
+ *
+ * Context: any short of NMI.
+ * Return: one of the KCR_MISS_ counters.
+ */
+enum kcr_counter kcr_tier_miss_reason(struct kcr_tier *tier,
+				      const struct kcr_query *q)
+{
+	u32 bucket = q->fingerprint & tier->bucket_mask;
+	u16 nr = READ_ONCE(tier->index[bucket]);
+	struct kcr_slot *slot = &tier->slots[nr];
+
+	if (nr == KCR_NO_SLOT ||
+	    READ_ONCE(tier->tags[bucket]) != (u16)(q->fingerprint >> 48))
+		return KCR_MISS_COLD;
+	if (READ_ONCE(slot->bucket) != bucket ||
+	    READ_ONCE(slot->head) != q->head)
+		return KCR_MISS_EVICTED;
+	if (READ_ONCE(slot->stamp) != q->stamp)
+		return KCR_MISS_STALE;
+	if (kcr_expired(q->site, READ_ONCE(slot->born)))
+		return KCR_MISS_EXPIRED;
+	return KCR_MISS_EVICTED;
+}
+
+/**
+ * kcr_slot_claim() - make a slot's sequence odd
+ * @slot: the slot
+ *
+ * Context: interrupts off until kcr_slot_release().
+ * Return: false if somebody else has it.
+ */
+bool kcr_slot_claim(struct kcr_slot *slot)
+{
+	u64 seq = READ_ONCE(slot->seq);
+
+	return !(seq & 1) && try_cmpxchg(&slot->seq, &seq, seq + 1);	/* (W) */
+}
+
+/**
+ * kcr_slot_release() - make a claimed slot's sequence even again
+ * @slot: the slot
+ *
+ * Context: the caller has claimed it.
+ */
+void kcr_slot_release(struct kcr_slot *slot)
+{
+	smp_store_release(&slot->seq, slot->seq + 1);			/* (W) */
+}
+
+static bool kcr_slot_has_blob(const struct kcr_slot *slot)
+{
+	return READ_ONCE(slot->stamp) &&
+	       ((READ_ONCE(slot->head) >> KCR_HEAD_CLASS_SHIFT) & 3) ==
+	       KCR_CLASS_BLOB;
+}
+
+/* Zero a claimed slot from word @from on; detach and zero its blob, if any */
+static struct kcr_blob *kcr_slot_wipe(struct kcr_slot *slot, unsigned int from)
+{
+	struct kcr_blob *blob = NULL;
+	unsigned int i, words = 0;
+
+	if (slot->stamp)
+		words = 2 * kcr_class_words((slot->head >> KCR_HEAD_CLASS_SHIFT) & 3);
+	if (kcr_slot_has_blob(slot)) {
+		blob = (void *)slot->data[KCR_BLOB_PTR];
+		kcr_blob_discard(blob);
+	}
+	for (i = from; i < words; i++)
+		WRITE_ONCE(slot->data[i], 0);
+	WRITE_ONCE(slot->stamp, 0);
+	return blob;
+}
+
+/* Remove what a slot holds if its stamp is @stamp, waiting for writers */
+static bool kcr_slot_evict(struct kcr_tier *tier, struct kcr_slot *slot,
+			   u64 stamp, bool wait)
+{
+	struct kcr_blob *blob = NULL;
+	unsigned long flags;
+	bool evicted = false;
+
+	local_irq_save(flags);
+	while (!kcr_slot_claim(slot)) {
+		if (!wait)
+			goto out;
+		cpu_relax();
+	}
+	if (slot->stamp && (stamp == KCR_ANY_STAMP || slot->stamp == stamp)) {
+		blob = kcr_slot_wipe(slot, 0);
+		WRITE_ONCE(slot->head, 0);
+		WRITE_ONCE(slot->bucket, KCR_NO_SLOT);
+		WRITE_ONCE(slot->ref, 0);
+		evicted = true;
+	}
+	kcr_slot_release(slot);
+out:
+	local_irq_restore(flags);
+	if (blob)
+		kcr_blob_retire(tier, blob);
+	return evicted;
+}
+
+/* CLOCK with one bit: the first slot not read since the hand last passed */
+static u16 kcr_tier_victim(struct kcr_tier *tier)
+{
+	struct kcr_slot *slot;
+	unsigned int i;
+	u32 nr = 0;
+
+	for (i = 0; i < KCR_CLOCK_STEPS; i++) {
+		nr = READ_ONCE(tier->hand) & (tier->nr_slots - 1);
+		WRITE_ONCE(tier->hand, nr + 1);
+		slot = &tier->slots[nr];
+		if (!READ_ONCE(slot->ref))
+			break;
+		WRITE_ONCE(slot->ref, 0);
+	}
+	return nr;
+}
+
+static void kcr_slot_fill(struct kcr_slot *slot, const struct kcr_query *q,
+			  struct kcr_blob *blob, u16 bucket)
+{
+	unsigned int i, words = kcr_class_words(q->class);
+
+	if (blob) {
+		WRITE_ONCE(slot->data[KCR_BLOB_PTR], (unsigned long)blob);
+		WRITE_ONCE(slot->data[KCR_BLOB_FINGERPRINT], q->fingerprint);
+	} else {
+		for (i = 0; i < words; i++) {
+			WRITE_ONCE(slot->data[i], q->res[i]);
+			WRITE_ONCE(slot->data[words + i], q->key[i]);
+		}
+	}
+	WRITE_ONCE(slot->head, q->head);
+	WRITE_ONCE(slot->bucket, bucket);
+	WRITE_ONCE(slot->ref, 0);
+	WRITE_ONCE(slot->born, (u32)jiffies);
+	WRITE_ONCE(slot->stamp, q->stamp);
+}
+
+/**
+ * kcr_tier_store() - store a result, or drop it
+ * @tier: the tier
+ * @q: the query, with key, fingerprint and, if inline, result
+ * @blob: the entry if it is out of line; the tier owns it on success
+ *
+ * Overwrites what the bucket led to, or else what the clock hand finds.
+ *
+ * Context: any short of NMI. Never waits.
+ * Return: 0, -EBUSY if somebody else writes to the slot, -ESTALE if the owner
+ * was invalidated since the query began.
+ */
+int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
+		   struct kcr_blob *blob)
+{
+	u32 bucket = q->fingerprint & tier->bucket_mask;
+	u16 nr = READ_ONCE(tier->index[bucket]);
+	struct kcr_blob *old = NULL;
+	struct kcr_slot *slot;
+	unsigned long flags;
+	int err = -EBUSY;
+
+	if (nr == KCR_NO_SLOT || READ_ONCE(tier->slots[nr].bucket) != bucket)
+		nr = kcr_tier_victim(tier);
+	slot = &tier->slots[nr];
+
+	if (!READ_ONCE(q->owner->stored))
+		WRITE_ONCE(q->owner->stored, 1);	/* before the claim: (S) */
+
+	local_irq_save(flags);
+	if (!kcr_slot_claim(slot))
+		goto out;
+	err = -ESTALE;
+	if (READ_ONCE(q->owner->stamp) == q->stamp) {	/* (S) */
+		old = kcr_slot_wipe(slot, blob ? 2 : 2 * kcr_class_words(q->class));
+		kcr_slot_fill(slot, q, blob, bucket);
+		WRITE_ONCE(tier->index[bucket], nr);
+		WRITE_ONCE(tier->tags[bucket], q->fingerprint >> 48);
+		err = 0;
+	}
+	kcr_slot_release(slot);
+out:
+	local_irq_restore(flags);
+	if (old)
+		kcr_blob_retire(tier, old);
+	return err;
+}
+
+/**
+ * kcr_tier_sweep() - zero all entries of a stamp
+ * @tier: the tier
+ * @stamp: the stamp, no longer its owner's, or KCR_ANY_STAMP
+ *
+ * Waits for writers, which takes them no longer than an entry takes to write.
+ *
+ * Context: any short of NMI.
+ */
+void kcr_tier_sweep(struct kcr_tier *tier, u64 stamp)
+{
+	struct kcr_slot *slot;
+
+	for (slot = tier->slots; slot < tier->slots + tier->nr_slots; slot++) {
+		/* An odd slot may be about to get this stamp: wait for it */
+		u64 seq = smp_load_acquire(&slot->seq);		/* (S) */
+		u64 found = READ_ONCE(slot->stamp);
+
+		if (!(seq & 1) && (stamp == KCR_ANY_STAMP ? !found : found != stamp))
+			continue;
+		kcr_slot_evict(tier, slot, stamp, true);
+	}
+}
+
+/**
+ * kcr_tier_evict_blobs() - remove out-of-line entries
+ * @tier: the tier
+ * @want: how many
+ * @steps: how many slots to look at, at most
+ *
+ * Context: any short of NMI.
+ * Return: how many were removed.
+ */
+u32 kcr_tier_evict_blobs(struct kcr_tier *tier, u32 want, u32 steps)
+{
+	u32 done = 0;
+
+	while (done < want && steps--) {
+		u32 nr = READ_ONCE(tier->hand) & (tier->nr_slots - 1);
+		struct kcr_slot *slot = &tier->slots[nr];
+
+		WRITE_ONCE(tier->hand, nr + 1);
+		if (!kcr_slot_has_blob(slot))
+			continue;
+		if (READ_ONCE(slot->ref))
+			WRITE_ONCE(slot->ref, 0);
+		else if (kcr_slot_evict(tier, slot, KCR_ANY_STAMP, false))
+			done++;
+	}
+	return done;
+}
+
+/**
+ * kcr_tier_used() - count the entries of a tier
+ * @tier: the tier
+ *
+ * Context: any; the count is a snapshot.
+ * Return: the number of slots that hold something.
+ */
+u32 kcr_tier_used(const struct kcr_tier *tier)
+{
+	u32 i, used = 0;
+
+	for (i = 0; i < tier->nr_slots; i++)
+		used += !!READ_ONCE(tier->slots[i].stamp);
+	return used;
+}
