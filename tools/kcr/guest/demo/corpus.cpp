@@ -18,7 +18,7 @@ namespace
 {
 
 /* One read of this size is one round trip to a file system outside the guest. */
-constexpr size_t read_size = 128 * 1024;
+constexpr size_t read_size = size_t{128} * 1024;
 
 } // namespace
 

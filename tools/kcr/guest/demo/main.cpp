@@ -71,9 +71,7 @@ int run(Options options)
     return all_identical;
 }
 
-} // namespace
-
-int main(int argc, char** argv)
+int parse_and_run(int argc, char** argv)
 {
     CLI::App app("Hashes and encrypts real files through AF_ALG with and without reuse, and\n"
                  "compares every answer. Needs root on a kernel with CONFIG_KCR=y.",
@@ -92,9 +90,18 @@ int main(int argc, char** argv)
         ->capture_default_str();
     try {
         app.parse(argc, argv);
-        return run(options);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) ? cannot_run : all_identical;
+    }
+    return run(options);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    try {
+        return parse_and_run(argc, argv);
     } catch (const tap::Skip& skip) {
         std::fprintf(stderr, "kcr-demo: %s\n", skip.what());
         return no_kcr;
