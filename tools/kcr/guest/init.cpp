@@ -4,6 +4,7 @@
  * tmpfs where programs write), runs the job that the host put into the initramfs, sends its
  * output and its exit status through virtio ports, and powers off.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -144,15 +145,34 @@ void mount_everything(const Job& job)
     ::symlink("/proc/self/fd/2", "/dev/stderr");
 }
 
-int open_port(const char* path)
+/// The device of the virtio port that QEMU calls @p name, or an empty string.
+std::string find_port(const std::string& name)
+{
+    std::string found;
+    DIR* directory = ::opendir("/sys/class/virtio-ports");
+    while (const dirent* entry = directory != nullptr ? ::readdir(directory) : nullptr) {
+        const std::string port = entry->d_name;
+        const int fd = ::open(("/sys/class/virtio-ports/" + port + "/name").c_str(), O_RDONLY);
+        std::array<char, 64> text{};
+        const auto size = ::read(fd, text.data(), text.size() - 1);
+        ::close(fd);
+        if (size > 0 && name + "\n" == text.data())
+            found = "/dev/" + port;
+    }
+    if (directory != nullptr)
+        ::closedir(directory);
+    return found;
+}
+
+int open_port(const char* name)
 {
     for (int attempt = 0; attempt < 200; ++attempt) {
-        const int fd = ::open(path, O_RDWR | O_CLOEXEC);
+        const int fd = ::open(find_port(name).c_str(), O_RDWR | O_CLOEXEC);
         if (fd >= 0)
             return fd;
         ::usleep(20'000);
     }
-    give_up(path);
+    give_up(name);
 }
 
 void write_all(int fd, const char* data, std::size_t size)
@@ -245,8 +265,8 @@ int main()
     const Job job = read_job();
     enter_host_root();
     mount_everything(job);
-    const std::array<int, 2> ports = {open_port("/dev/vport0p1"), open_port("/dev/vport0p2")};
-    const int status_port = open_port("/dev/vport0p3");
+    const std::array<int, 2> ports = {open_port("kcr.out"), open_port("kcr.err")};
+    const int status_port = open_port("kcr.status");
     ::dprintf(status_port, "ready\n");
     if (job.argv.empty())
         power_off();

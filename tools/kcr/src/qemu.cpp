@@ -24,6 +24,13 @@ std::string node_cpus(const Machine& machine, int node)
     return first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
 }
 
+/// Nodes are sockets, so that the kernel finds the topology sane.
+std::string cpu_topology(const Machine& machine)
+{
+    const bool even = machine.smp % machine.numa == 0;
+    return fmt::format("{},sockets={}", machine.smp, even ? machine.numa : machine.smp);
+}
+
 void add_memory(std::vector<std::string>& argv, const Machine& machine)
 {
     add(argv, {"-m", fmt::format("{}M", machine.memory_mb)});
@@ -93,7 +100,7 @@ std::vector<std::string> qemu_arguments(const Machine& machine, const VmChannels
     add(argv, {"-machine", "q35" + split_irq});
     add(argv, {"-accel", machine.kvm ? "kvm" : machine.icount ? "tcg" : "tcg,thread=multi"});
     add(argv, {"-cpu", cpu_model(machine)});
-    add(argv, {"-smp", fmt::format("{}", machine.smp)});
+    add(argv, {"-smp", cpu_topology(machine)});
     if (machine.icount)
         add(argv, {"-icount", "shift=0,sleep=off"});
     add_memory(argv, machine);
