@@ -380,5 +380,8 @@ std::vector<tap::Case> cases()
 
 int main()
 {
-    return tap::run_cases(cases(), kcr::require_kcr);
+    return tap::run_cases(cases(), [] {
+        kcr::require_kcr();
+        kcr::pin_to_cpu(0); /* tiers are per CPU and per node */
+    });
 }

@@ -192,5 +192,8 @@ int main()
         {"before or after the key", test_order},    {"stateful cipher", test_stateful},
     };
 
-    return tap::run_cases(cases, kcr::require_kcr);
+    return tap::run_cases(cases, [] {
+        kcr::require_kcr();
+        kcr::pin_to_cpu(0); /* tiers are per CPU and per node */
+    });
 }
