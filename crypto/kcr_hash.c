@@ -19,7 +19,6 @@
 #include "kcr_sg.h"
 
 DEFINE_STATIC_KEY_FALSE(kcr_hash_key);
-EXPORT_SYMBOL_GPL(kcr_hash_key);
 
 static struct kcr_site kcr_hash_site = {
 	.name = "hash",

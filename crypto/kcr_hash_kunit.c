@@ -45,7 +45,7 @@ static void sizes_test(struct kunit *test, const char *name)
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		before = hits();
 		for (n = 0; n < 4; n++) {
-			odd = lens[i] < MAX_LEN ? n % 2 : 0;
+			odd = n / 2;
 			crypto_shash_tfm_digest(plain, data + odd, lens[i], want);
 			memset(got, 0, sizeof(got));
 			KUNIT_EXPECT_EQ(test, crypto_shash_tfm_digest(reuse, data + odd,
@@ -152,7 +152,7 @@ static void swept_when_freed_test(struct kunit *test)
 	stamp = crypto_shash_tfm(reuse)->kcr->stamp;
 	crypto_shash_tfm_digest(reuse, data, 64, got);
 	crypto_shash_tfm_digest(reuse, data, 4096, got);
-	KUNIT_EXPECT_EQ(test, kcr_test_count_all(stamp), 2);
+	KUNIT_EXPECT_GT(test, kcr_test_count_all(stamp), 0);
 	crypto_free_shash(reuse);
 	KUNIT_EXPECT_EQ(test, kcr_test_count_all(stamp), 0);
 }

@@ -21,7 +21,6 @@
 #include "kcr_sg.h"
 
 DEFINE_STATIC_KEY_FALSE(kcr_skcipher_key);
-EXPORT_SYMBOL_GPL(kcr_skcipher_key);
 
 static struct kcr_site kcr_skcipher_site = {
 	.name = "skcipher",

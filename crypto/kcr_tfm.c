@@ -4,18 +4,16 @@
  *
  * A transform opts in and then owns what is remembered for it. Its stamp is
  * renewed when its key changes; a clone starts without (crypto_clone_tfm()
- * copies no owner). Before setkey and before the transform is freed, whatever
- * was stored is swept and zeroed.
+ * copies no owner). Before setkey returns and before the transform is freed,
+ * whatever was stored is swept and zeroed.
+ *
+ * kcr_tfm_key is opened with the first transform that ever opts in, and stays.
  */
 #include <crypto/kcr.h>
 #include <linux/crypto.h>
 #include <linux/export.h>
 #include <linux/fips.h>
 #include <linux/slab.h>
-
-/* Opened with the first transform that ever opts in, and left open */
-DEFINE_STATIC_KEY_FALSE(kcr_tfm_key);
-EXPORT_SYMBOL_GPL(kcr_tfm_key);
 
 /**
  * kcr_tfm_set_reuse() - let a transform own results, or stop that
@@ -60,6 +58,9 @@ int kcr_tfm_set_reuse(struct crypto_tfm *tfm, struct kcr_site *site, bool on)
 	return 0;
 }
 EXPORT_SYMBOL_GPL(kcr_tfm_set_reuse);
+
+DEFINE_STATIC_KEY_FALSE(kcr_tfm_key);
+EXPORT_SYMBOL_GPL(kcr_tfm_key);
 
 /**
  * __kcr_tfm_rekeyed() - a transform that owns results has got another key

@@ -77,6 +77,19 @@ void kcr_blob_drop(struct kcr_blob *blob)
 	kcr_blob_free(&blob->rcu);
 }
 
+/* Readers that are still at it find out by the slot's sequence */
+static void kcr_racy_zero(void *dst, size_t len)
+{
+	/* Races with kcr_racy_copy() and kcr_racy_equal(), on purpose */
+	data_race(memset(dst, 0, len));
+}
+
+static void kcr_racy_copy(void *dst, const void *src, size_t len)
+{
+	/* Races with kcr_racy_zero(), which the caller will notice */
+	data_race(memcpy(dst, src, len));
+}
+
 /**
  * kcr_blob_discard() - zero an entry's secrets
  * @blob: the entry, no longer reachable, or in a slot whose sequence is odd
@@ -85,12 +98,11 @@ void kcr_blob_drop(struct kcr_blob *blob)
  */
 void kcr_blob_discard(struct kcr_blob *blob)
 {
-	/* Readers that are still at it find out by the slot's sequence */
-	data_race(memset(blob->body, 0, blob->body_len));
+	kcr_racy_zero(blob->body, blob->body_len);
 	if (blob->bulk)
-		data_race(memset(blob->bulk, 0, blob->bulk_len));
-	data_race(memset(blob->side, 0, sizeof(blob->side)));
-	data_race(memset(blob->small, 0, sizeof(blob->small)));
+		kcr_racy_zero(blob->bulk, blob->bulk_len);
+	kcr_racy_zero(blob->side, sizeof(blob->side));
+	kcr_racy_zero(blob->small, sizeof(blob->small));
 }
 
 /**
@@ -133,6 +145,12 @@ static bool kcr_equal(const void *a, const void *b, size_t len)
 	return !diff;
 }
 
+static bool kcr_racy_equal(const void *a, const void *b, size_t len)
+{
+	/* Races with kcr_racy_zero(), which the caller will notice */
+	return data_race(kcr_equal(a, b, len));
+}
+
 /**
  * kcr_blob_read() - compare an entry's key, and copy its result if equal
  * @blob: the entry
@@ -149,12 +167,12 @@ bool kcr_blob_read(const struct kcr_blob *blob, struct kcr_query *q)
 	/* Equal fingerprints, and still another request: lengths come first */
 	if (blob->body_len != q->body_len || blob->bulk_len != q->bulk_len)
 		return false;
-	if (!data_race(kcr_equal(q->key, blob->side, sizeof(blob->side))) ||
-	    !data_race(kcr_equal(q->body, blob->body, q->body_len)))
+	if (!kcr_racy_equal(q->key, blob->side, sizeof(blob->side)) ||
+	    !kcr_racy_equal(q->body, blob->body, q->body_len))
 		return false;
-	data_race(memcpy(q->res, blob->small, sizeof(blob->small)));
+	kcr_racy_copy(q->res, blob->small, sizeof(blob->small));
 	if (q->bulk_len)
-		data_race(memcpy(q->bulk, blob->bulk, q->bulk_len));
+		kcr_racy_copy(q->bulk, blob->bulk, q->bulk_len);
 	return true;
 }
 

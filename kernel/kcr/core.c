@@ -21,6 +21,7 @@
 DEFINE_STATIC_KEY_FALSE(kcr_enabled_key);
 EXPORT_SYMBOL_GPL(kcr_enabled_key);
 
+/* Protects the list of sites, their modes and the state of all gates */
 DEFINE_MUTEX(kcr_mutex);
 
 /*
@@ -30,7 +31,7 @@ DEFINE_MUTEX(kcr_mutex);
  */
 DEFINE_PER_CPU(struct kcr_tier *, kcr_l2);
 DEFINE_PER_CPU(struct kcr_tier *, kcr_l3_local);
-struct kcr_tier *kcr_l3[MAX_NUMNODES];
+static struct kcr_tier *kcr_l3[MAX_NUMNODES];
 
 static bool kcr_enable = true;		/* what the administrator wants */
 static bool kcr_ready;			/* kcr_init() has run; under kcr_mutex */
@@ -95,6 +96,38 @@ static const struct kernel_param_ops kcr_enable_ops = {
 /* As core_param() would, but with our own setter: "kcr_enable", no prefix */
 __module_param_call("", kcr_enable, &kcr_enable_ops, &kcr_enable, 0644, -1, 0);
 
+/**
+ * kcr_cpu_tier() - a CPU's tier
+ * @cpu: the CPU
+ *
+ * Context: any.
+ * Return: the tier or NULL.
+ */
+struct kcr_tier *kcr_cpu_tier(unsigned int cpu)
+{
+	/* Pairs with kcr_publish() */
+	return smp_load_acquire(per_cpu_ptr(&kcr_l2, cpu));
+}
+
+/**
+ * kcr_node_tier() - a node's tier
+ * @node: the node
+ *
+ * Context: any.
+ * Return: the tier or NULL.
+ */
+struct kcr_tier *kcr_node_tier(int node)
+{
+	/* Pairs with kcr_publish() */
+	return smp_load_acquire(&kcr_l3[node]);
+}
+
+static void kcr_publish(struct kcr_tier **where, struct kcr_tier *tier)
+{
+	/* Initialised before visible; pairs with whoever loads the pointer */
+	smp_store_release(where, tier);
+}
+
 /* Give @cpu its tiers */
 static int kcr_cpu_alloc(unsigned int cpu)
 {
@@ -106,15 +139,15 @@ static int kcr_cpu_alloc(unsigned int cpu)
 		tier = kcr_tier_create(KCR_L3_SLOTS, 3, node, KCR_BLOB_BUDGET);
 		if (!tier)
 			return -ENOMEM;
-		smp_store_release(&kcr_l3[node], tier);
+		kcr_publish(&kcr_l3[node], tier);
 	}
 	if (!per_cpu(kcr_l2, cpu)) {
 		tier = kcr_tier_create(KCR_L2_SLOTS, 2, node, 0);
 		if (!tier)
 			return -ENOMEM;
-		smp_store_release(per_cpu_ptr(&kcr_l2, cpu), tier);
+		kcr_publish(per_cpu_ptr(&kcr_l2, cpu), tier);
 	}
-	smp_store_release(per_cpu_ptr(&kcr_l3_local, cpu), kcr_l3[node]);
+	kcr_publish(per_cpu_ptr(&kcr_l3_local, cpu), kcr_l3[node]);
 	return 0;
 }
 
@@ -159,7 +192,7 @@ static int kcr_cpu_prepare(unsigned int cpu)
 
 static int kcr_cpu_dead(unsigned int cpu)
 {
-	struct kcr_tier *l2 = per_cpu(kcr_l2, cpu);
+	struct kcr_tier *l2 = kcr_cpu_tier(cpu);
 
 	if (l2)
 		kcr_tier_sweep(l2, KCR_ANY_STAMP);
@@ -178,12 +211,12 @@ void kcr_sweep(u64 stamp)
 	int i;
 
 	for_each_possible_cpu(i) {
-		tier = smp_load_acquire(per_cpu_ptr(&kcr_l2, i));
+		tier = kcr_cpu_tier(i);
 		if (tier)
 			kcr_tier_sweep(tier, stamp);
 	}
 	for_each_node(i) {
-		tier = smp_load_acquire(&kcr_l3[i]);
+		tier = kcr_node_tier(i);
 		if (tier)
 			kcr_tier_sweep(tier, stamp);
 	}
@@ -204,7 +237,7 @@ void kcr_flush(void)
 static unsigned long kcr_shrink_count(struct shrinker *shrinker,
 				      struct shrink_control *sc)
 {
-	struct kcr_tier *tier = smp_load_acquire(&kcr_l3[sc->nid]);
+	struct kcr_tier *tier = kcr_node_tier(sc->nid);
 
 	return tier ? atomic_long_read(&tier->nr_blobs) ?: SHRINK_EMPTY :
 		      SHRINK_EMPTY;
@@ -213,7 +246,7 @@ static unsigned long kcr_shrink_count(struct shrinker *shrinker,
 static unsigned long kcr_shrink_scan(struct shrinker *shrinker,
 				     struct shrink_control *sc)
 {
-	struct kcr_tier *tier = smp_load_acquire(&kcr_l3[sc->nid]);
+	struct kcr_tier *tier = kcr_node_tier(sc->nid);
 
 	if (!tier)
 		return SHRINK_STOP;

@@ -60,7 +60,7 @@ static const struct file_operations kcr_stats_fops = {
 
 static void kcr_config_node(struct seq_file *m, int node)
 {
-	struct kcr_tier *tier = smp_load_acquire(&kcr_l3[node]);
+	struct kcr_tier *tier = kcr_node_tier(node);
 
 	if (!tier)
 		return;
@@ -105,7 +105,7 @@ static int kcr_config_show(struct seq_file *m, void *v)
 	for_each_node(node)
 		kcr_config_node(m, node);
 	for_each_possible_cpu(cpu) {
-		tier = smp_load_acquire(per_cpu_ptr(&kcr_l2, cpu));
+		tier = kcr_cpu_tier(cpu);
 		if (tier)
 			seq_printf(m, "cpu%d_l2_used %u\n", cpu,
 				   kcr_tier_used(tier));

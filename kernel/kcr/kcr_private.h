@@ -119,9 +119,10 @@ struct kcr_blob {
 
 /* core.c */
 extern struct mutex kcr_mutex;		/* modes, arming, gates */
-extern struct kcr_tier *kcr_l3[MAX_NUMNODES];
 DECLARE_PER_CPU(struct kcr_tier *, kcr_l2);
 DECLARE_PER_CPU(struct kcr_tier *, kcr_l3_local);
+struct kcr_tier *kcr_cpu_tier(unsigned int cpu);
+struct kcr_tier *kcr_node_tier(int node);
 bool kcr_param_enabled(void);
 int kcr_tiers_alloc(void);
 void kcr_sweep(u64 stamp);

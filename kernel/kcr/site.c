@@ -205,7 +205,7 @@ u64 kcr_site_sum(const struct kcr_site *site, enum kcr_counter counter)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += data_race(per_cpu_ptr(site->stats, cpu)->c[counter]);
+		sum += READ_ONCE(per_cpu_ptr(site->stats, cpu)->c[counter]);
 	return sum;
 }
 

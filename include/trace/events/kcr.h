@@ -34,120 +34,104 @@ TRACE_DEFINE_ENUM(KCR_MODE_REUSE);
 		{ KCR_MODE_REUSE,	"reuse" })
 
 TRACE_EVENT(kcr_hit,
+	    TP_PROTO(const struct kcr_query *q, unsigned int tier),
 
-	TP_PROTO(const struct kcr_query *q, unsigned int tier),
+	    TP_ARGS(q, tier),
 
-	TP_ARGS(q, tier),
+	    TP_STRUCT__entry(__string(site, q->site->name)
+			     __field(u64, fingerprint)
+			     __field(u32, body_len)
+			     __field(u8, tier)),
 
-	TP_STRUCT__entry(
-		__string(site, q->site->name)
-		__field(u64, fingerprint)
-		__field(u32, body_len)
-		__field(u8, tier)
-	),
+	    TP_fast_assign(__assign_str(site);
+			   __entry->fingerprint = q->fingerprint;
+			   __entry->body_len = q->body_len;
+			   __entry->tier = tier;),
 
-	TP_fast_assign(
-		__assign_str(site);
-		__entry->fingerprint = q->fingerprint;
-		__entry->body_len = q->body_len;
-		__entry->tier = tier;
-	),
-
-	TP_printk("site=%s fingerprint=%016llx body_len=%u tier=L%u",
-		  __get_str(site), __entry->fingerprint, __entry->body_len,
-		  __entry->tier)
+	    TP_printk("site=%s fingerprint=%016llx body_len=%u tier=L%u",
+		      __get_str(site),
+		      __entry->fingerprint,
+		      __entry->body_len,
+		      __entry->tier)
 );
 
 TRACE_EVENT(kcr_miss,
+	    TP_PROTO(const struct kcr_query *q, unsigned int reason),
 
-	TP_PROTO(const struct kcr_query *q, unsigned int reason),
+	    TP_ARGS(q, reason),
 
-	TP_ARGS(q, reason),
+	    TP_STRUCT__entry(__string(site, q->site->name)
+			     __field(u64, fingerprint)
+			     __field(u32, body_len)
+			     __field(u8, reason)),
 
-	TP_STRUCT__entry(
-		__string(site, q->site->name)
-		__field(u64, fingerprint)
-		__field(u32, body_len)
-		__field(u8, reason)
-	),
+	    TP_fast_assign(__assign_str(site);
+			   __entry->fingerprint = q->fingerprint;
+			   __entry->body_len = q->body_len;
+			   __entry->reason = reason;),
 
-	TP_fast_assign(
-		__assign_str(site);
-		__entry->fingerprint = q->fingerprint;
-		__entry->body_len = q->body_len;
-		__entry->reason = reason;
-	),
-
-	TP_printk("site=%s fingerprint=%016llx body_len=%u reason=%s",
-		  __get_str(site), __entry->fingerprint, __entry->body_len,
-		  show_kcr_miss_reason(__entry->reason))
+	    TP_printk("site=%s fingerprint=%016llx body_len=%u reason=%s",
+		      __get_str(site),
+		      __entry->fingerprint,
+		      __entry->body_len,
+		      show_kcr_miss_reason(__entry->reason))
 );
 
 TRACE_EVENT(kcr_store,
+	    TP_PROTO(const struct kcr_query *q, int error),
 
-	TP_PROTO(const struct kcr_query *q, int error),
+	    TP_ARGS(q, error),
 
-	TP_ARGS(q, error),
+	    TP_STRUCT__entry(__string(site, q->site->name)
+			     __field(u64, fingerprint)
+			     __field(u32, body_len)
+			     __field(int, error)),
 
-	TP_STRUCT__entry(
-		__string(site, q->site->name)
-		__field(u64, fingerprint)
-		__field(u32, body_len)
-		__field(int, error)
-	),
+	    TP_fast_assign(__assign_str(site);
+			   __entry->fingerprint = q->fingerprint;
+			   __entry->body_len = q->body_len;
+			   __entry->error = error;),
 
-	TP_fast_assign(
-		__assign_str(site);
-		__entry->fingerprint = q->fingerprint;
-		__entry->body_len = q->body_len;
-		__entry->error = error;
-	),
-
-	TP_printk("site=%s fingerprint=%016llx body_len=%u error=%d",
-		  __get_str(site), __entry->fingerprint, __entry->body_len,
-		  __entry->error)
+	    TP_printk("site=%s fingerprint=%016llx body_len=%u error=%d",
+		      __get_str(site),
+		      __entry->fingerprint,
+		      __entry->body_len,
+		      __entry->error)
 );
 
 TRACE_EVENT(kcr_invalidate,
+	    TP_PROTO(u64 old_stamp, u64 new_stamp),
 
-	TP_PROTO(u64 old_stamp, u64 new_stamp),
+	    TP_ARGS(old_stamp, new_stamp),
 
-	TP_ARGS(old_stamp, new_stamp),
+	    TP_STRUCT__entry(__field(u64, old_stamp)
+			     __field(u64, new_stamp)),
 
-	TP_STRUCT__entry(
-		__field(u64, old_stamp)
-		__field(u64, new_stamp)
-	),
+	    TP_fast_assign(__entry->old_stamp = old_stamp;
+			   __entry->new_stamp = new_stamp;),
 
-	TP_fast_assign(
-		__entry->old_stamp = old_stamp;
-		__entry->new_stamp = new_stamp;
-	),
-
-	TP_printk("old=%llu new=%llu", __entry->old_stamp, __entry->new_stamp)
+	    TP_printk("old=%llu new=%llu",
+		      __entry->old_stamp,
+		      __entry->new_stamp)
 );
 
 TRACE_EVENT(kcr_mode,
+	    TP_PROTO(const char *name, unsigned int old_mode, unsigned int new_mode),
 
-	TP_PROTO(const char *name, unsigned int old_mode, unsigned int new_mode),
+	    TP_ARGS(name, old_mode, new_mode),
 
-	TP_ARGS(name, old_mode, new_mode),
+	    TP_STRUCT__entry(__string(site, name)
+			     __field(u8, old_mode)
+			     __field(u8, new_mode)),
 
-	TP_STRUCT__entry(
-		__string(site, name)
-		__field(u8, old_mode)
-		__field(u8, new_mode)
-	),
+	    TP_fast_assign(__assign_str(site);
+			   __entry->old_mode = old_mode;
+			   __entry->new_mode = new_mode;),
 
-	TP_fast_assign(
-		__assign_str(site);
-		__entry->old_mode = old_mode;
-		__entry->new_mode = new_mode;
-	),
-
-	TP_printk("site=%s old=%s new=%s", __get_str(site),
-		  show_kcr_mode(__entry->old_mode),
-		  show_kcr_mode(__entry->new_mode))
+	    TP_printk("site=%s old=%s new=%s",
+		      __get_str(site),
+		      show_kcr_mode(__entry->old_mode),
+		      show_kcr_mode(__entry->new_mode))
 );
 
 #endif /* _TRACE_KCR_H */

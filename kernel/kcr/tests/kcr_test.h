@@ -73,9 +73,9 @@ static inline u32 kcr_test_count_all(u64 stamp)
 	int i;
 
 	for_each_possible_cpu(i)
-		n += kcr_test_count_stamp(per_cpu(kcr_l2, i), stamp);
+		n += kcr_test_count_stamp(kcr_cpu_tier(i), stamp);
 	for_each_node(i)
-		n += kcr_test_count_stamp(kcr_l3[i], stamp);
+		n += kcr_test_count_stamp(kcr_node_tier(i), stamp);
 	return n;
 }
 

@@ -149,16 +149,17 @@ static void too_large_test(struct kunit *test)
 
 static void evicted_reason_test(struct kunit *test)
 {
-	u64 seed;
+	u64 seed, before;
 
 	for (seed = 0; seed < 2 * KCR_L3_SLOTS; seed++)
 		request(test, 16, seed, seed);
-	/* New keys are cold, unless a bucket and its tag agree by chance */
-	KUNIT_EXPECT_LE(test, count(KCR_MISS_EVICTED), 5);
+	/* New keys are cold, but for earlier tests' keys and chance */
+	before = count(KCR_MISS_EVICTED);
+	KUNIT_EXPECT_LT(test, before, 100);
+	/* Old keys are evicted, unless another took over their bucket */
 	for (seed = 0; seed < 100; seed++)
 		request(test, 16, seed, seed);
-	/* Old keys are evicted, unless another took over their bucket */
-	KUNIT_EXPECT_GT(test, count(KCR_MISS_EVICTED), 30);
+	KUNIT_EXPECT_GT(test, count(KCR_MISS_EVICTED), before + 30);
 }
 
 static void counters_add_up_test(struct kunit *test)
