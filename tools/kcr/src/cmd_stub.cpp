@@ -1,8 +1,7 @@
 #include "commands.h"
+#include "suites.h"
 namespace kcr::tool {
-void add_doctor(CLI::App&, const Project&, int&) {}
-void add_test(CLI::App&, const Project&, int&) {}
-void add_bench(CLI::App&, const Project&, int&) {}
-void add_demo(CLI::App&, const Project&, int&) {}
 void add_series(CLI::App&, const Project&, int&) {}
+void run_suite_series(SuiteContext&) {}
+void run_suite_zero_impact(SuiteContext&) {}
 }

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "bench.h"
+
+#include "text.h"
+
+#include <cstdlib>
+
+namespace kcr::tool
+{
+
+using nlohmann::ordered_json;
+
+Figures parse_guest_bench(std::string_view text)
+{
+    Figures figures;
+    for (const auto& line : split(text, '\n')) {
+        const auto parts = words(line);
+        if (line.starts_with("#")) {
+            figures.comments.emplace_back(trim(std::string_view(line).substr(1)));
+        } else if (parts.size() == 2) {
+            char* end = nullptr;
+            const long long value = std::strtoll(parts[1].c_str(), &end, 10);
+            if (end != nullptr && *end == '\0')
+                figures.values[parts[0]] = value;
+        }
+    }
+    return figures;
+}
+
+Figures parse_native_bench(std::string_view json_text)
+{
+    Figures figures;
+    const auto document = ordered_json::parse(json_text, nullptr, false);
+    if (!document.is_object() || !document.contains("benchmarks"))
+        return figures;
+    for (const auto& entry : document["benchmarks"]) {
+        const auto name = entry.value("name", std::string());
+        const auto unit = entry.value("time_unit", std::string("ns"));
+        if (!name.empty() && entry.contains("cpu_time"))
+            figures.values["native." + name + "_" + unit] = entry["cpu_time"];
+    }
+    return figures;
+}
+
+} // namespace kcr::tool

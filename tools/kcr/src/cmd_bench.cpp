@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "bench.h"
+#include "boot.h"
+#include "commands.h"
+#include "process.h"
+#include "text.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+namespace kcr::tool
+{
+
+namespace
+{
+
+constexpr double bench_timeout_s = 600;
+
+struct Options {
+    std::vector<std::string> suites;
+    std::string json;
+};
+
+/// Runs the in-kernel benchmark in a guest that counts instructions.
+Result<Figures> bench_guest(const Project& project)
+{
+    if (auto built = prepare_and_build(project, "base"); !built)
+        return built.error();
+    auto request = boot_request(project, "base", "bench");
+    request.machine.icount = true;
+    const auto machine = settle_machine(request.machine);
+    request.machine = *machine;
+    request.job.argv = {"cat", "/sys/kernel/debug/kcr/bench"};
+    request.timeout_s = bench_timeout_s;
+    const auto outcome = boot(request);
+    if (!outcome)
+        return outcome.error();
+    if (!outcome->success())
+        return Error{"the guest benchmark failed: " + outcome->describe(), outcome->err};
+    auto figures = parse_guest_bench(outcome->out);
+    if (figures.values.empty())
+        return Error{"the guest benchmark printed no figure", outcome->out};
+    return figures;
+}
+
+/// Builds and runs the Google Benchmark program of tools/testing/kcr.
+Result<Figures> bench_native(const Project& project)
+{
+    const auto source = project.root() / "tools/testing/kcr";
+    Figures figures;
+    if (!std::filesystem::exists(source / "CMakeLists.txt")) {
+        figures.comments.emplace_back("native: skipped, tools/testing/kcr is not there yet");
+        return figures;
+    }
+    const auto build = project.build() / "native";
+    for (const auto& argv : {std::vector<std::string>{"cmake", "-G", "Ninja", "-S", source.string(),
+                                                      "-B", build.string()},
+                             std::vector<std::string>{"ninja", "-C", build.string()}}) {
+        if (auto done = run_ok({.argv = argv}); !done)
+            return done.error();
+    }
+    auto exit = run_ok({.argv = {(build / "kcr-native-bench").string(), "--benchmark_format=json"},
+                        .timeout_s = bench_timeout_s,
+                        .separate_stderr = true});
+    if (!exit)
+        return exit.error();
+    return parse_native_bench(*exit);
+}
+
+void print_figures(const Figures& figures)
+{
+    std::size_t width = 0;
+    for (const auto& [name, value] : figures.values.items())
+        width = std::max(width, name.size());
+    for (const auto& [name, value] : figures.values.items())
+        fmt::print("{:<{}} {:>12}\n", name, width, value.dump());
+    for (const auto& comment : figures.comments)
+        fmt::print("# {}\n", comment);
+}
+
+int run_bench(const Project& project, const Options& options)
+{
+    const std::vector<std::string> known = {"guest", "native"};
+    for (const auto& suite : options.suites) {
+        if (std::find(known.begin(), known.end(), suite) == known.end())
+            return report_error(unknown_word("bench suite", suite, known));
+    }
+    nlohmann::ordered_json document = {{"figures", nlohmann::ordered_json::object()},
+                                       {"meta", nlohmann::ordered_json::object()}};
+    document["meta"]["guest"] = {{"emulator", "qemu -icount shift=0, one CPU"},
+                                 {"cpu", cpu_model({})},
+                                 {"unit", "instructions"}};
+    for (const auto& suite : known) {
+        const bool wanted = options.suites.empty() ||
+                            std::find(options.suites.begin(), options.suites.end(), suite) !=
+                                options.suites.end();
+        if (!wanted)
+            continue;
+        const auto figures = suite == "guest" ? bench_guest(project) : bench_native(project);
+        if (!figures)
+            return report_error(figures.error());
+        print_figures(*figures);
+        document["figures"].update(figures->values);
+        document["meta"][suite]["comments"] = figures->comments;
+    }
+    if (options.json.empty())
+        return 0;
+    const auto written = write_file_atomic(options.json, document.dump(2) + "\n");
+    return written ? 0 : report_error(written.error());
+}
+
+} // namespace
+
+void add_bench(CLI::App& app, const Project& project, int& status)
+{
+    auto* command = app.add_subcommand("bench", "Measure what operations and hits cost");
+    auto options = std::make_shared<Options>();
+    command->add_option("suite", options->suites, "guest, native (both without an argument)");
+    command->add_option("--json", options->json, "also write the figures to this file");
+    command->footer("guest: instructions in the x86-64 kernel, counted by QEMU; exact.\n"
+                    "native: time of the core compiled for user space.\n"
+                    "Examples:\n  kcr bench\n  kcr bench guest --json bench.json");
+    command->callback([&project, &status, options] { status = run_bench(project, *options); });
+}
+
+} // namespace kcr::tool

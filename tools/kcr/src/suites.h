@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+#pragma once
+
+#include "project.h"
+#include "report.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kcr::tool
+{
+
+/// What a suite gets.
+struct SuiteContext {
+    const Project& project;
+    Report& report;
+    bool quick = false;
+};
+
+/// A test suite of `kcr test`.
+struct Suite {
+    std::string name;
+    std::string about;
+    void (*run)(SuiteContext& context);
+};
+
+/// All suites, in the order in which they run.
+const std::vector<Suite>& all_suites();
+
+void run_suite_tool(SuiteContext& context);
+void run_suite_native(SuiteContext& context);
+void run_suite_kunit_uml(SuiteContext& context);
+void run_suite_kunit_x86(SuiteContext& context);
+void run_suite_kselftest(SuiteContext& context);
+void run_suite_series(SuiteContext& context);
+void run_suite_zero_impact(SuiteContext& context);
+
+/// Programs named by TEST_GEN_PROGS lines of a kselftest Makefile.
+std::vector<std::string> selftest_programs(std::string_view makefile);
+
+} // namespace kcr::tool
