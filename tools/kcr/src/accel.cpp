@@ -64,8 +64,8 @@ Accelerator probe(const Project& project, bool kernel_there)
                                    exit ? exit->describe() : exit.error().message)};
     if (kernel_there)
         return probe_kernel(project);
-    return {true, fmt::format("a boot sector ran with {}; a built kernel will be probed, too",
-                              device)};
+    return {true,
+            fmt::format("a boot sector ran with {}; a built kernel will be probed, too", device)};
 }
 
 } // namespace
@@ -81,10 +81,24 @@ std::string probe_boot_sector()
 
 std::vector<std::string> probe_arguments(const std::string& image)
 {
-    return {"qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
-            "-display", "none", "-machine", "q35", "-accel", "kvm", "-cpu", "host", "-m", "64M",
-            "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04",
-            "-drive", fmt::format("file={},format=raw,if=ide,readonly=on", image)};
+    return {"qemu-system-x86_64",
+            "-nodefaults",
+            "-no-user-config",
+            "-no-reboot",
+            "-display",
+            "none",
+            "-machine",
+            "q35",
+            "-accel",
+            "kvm",
+            "-cpu",
+            "host",
+            "-m",
+            "64M",
+            "-device",
+            "isa-debug-exit,iobase=0xf4,iosize=0x04",
+            "-drive",
+            fmt::format("file={},format=raw,if=ide,readonly=on", image)};
 }
 
 Accelerator find_accelerator(const Project& project)

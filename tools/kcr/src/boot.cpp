@@ -6,8 +6,8 @@
 #include "terminal.h"
 #include "text.h"
 
-#include <fmt/format.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -84,11 +84,12 @@ Status Session::start()
     initramfs_ = request_.console_log.string() + fmt::format(".{}.cpio", ::getpid());
     if (auto done = write_initramfs(request_.init, request_.job, initramfs_); !done)
         return done;
-    log_.reset(::open(request_.console_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    log_.reset(
+        ::open(request_.console_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (!log_.valid())
-        return Error{fmt::format("cannot write {}: {}", request_.console_log.string(),
-                                 std::strerror(errno)),
-                     {}};
+        return Error{
+            fmt::format("cannot write {}: {}", request_.console_log.string(), std::strerror(errno)),
+            {}};
     for (int i = 0; i < channel_count; ++i) {
         if (i == terminal && !request_.job.terminal)
             continue;

@@ -39,11 +39,11 @@ enum class BootEnd { exited, signaled, timeout, splat, lost };
 /// How a boot ended.
 struct BootOutcome {
     BootEnd end = BootEnd::lost;
-    int code = 0;        ///< exit status or signal of the command
-    std::string out;     ///< its stdout
-    std::string err;     ///< its stderr
-    std::string console; ///< the kernel's console
-    std::string splats;  ///< description of the splats found, or empty
+    int code = 0;         ///< exit status or signal of the command
+    std::string out;      ///< its stdout
+    std::string err;      ///< its stderr
+    std::string console;  ///< the kernel's console
+    std::string splats;   ///< description of the splats found, or empty
     std::string emulator; ///< what QEMU itself said
     double seconds = 0;
 

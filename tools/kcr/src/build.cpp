@@ -30,8 +30,8 @@ fs::path object_dir(const BuildRequest& request)
 
 fs::path log_path(const Project& project, const BuildRequest& request)
 {
-    return project.logs() / (request.log_name.empty() ? "build-" + request.config + ".log"
-                                                      : request.log_name);
+    return project.logs() /
+           (request.log_name.empty() ? "build-" + request.config + ".log" : request.log_name);
 }
 
 /// Changes whenever the .config may come out differently.
@@ -57,9 +57,9 @@ Error explain_missing(const BuildRequest& request, const std::vector<std::string
     std::string hint;
     for (const auto& option : missing) {
         const auto name = option.substr(7, option.find('=') - 7);
-        auto found = run({.argv = {"grep", "-rqE", "--include=Kconfig*",
-                                   fmt::format("^[[:space:]]*(menu)?config {}$", name),
-                                   request.tree.string()}});
+        auto found = run(
+            {.argv = {"grep", "-rqE", "--include=Kconfig*",
+                      fmt::format("^[[:space:]]*(menu)?config {}$", name), request.tree.string()}});
         const bool defined = found && found->code == 0;
         hint += fmt::format("  {}: {}\n", option,
                             defined ? "its dependencies are not met, or another option forces it"
@@ -127,9 +127,12 @@ std::vector<std::pair<std::string, std::string>> make_environment(const Project&
 
 std::vector<std::string> make_arguments(const BuildRequest& request, unsigned jobs)
 {
-    std::vector<std::string> argv = {"make", "-C", request.tree.string(),
+    std::vector<std::string> argv = {"make",
+                                     "-C",
+                                     request.tree.string(),
                                      "O=" + object_dir(request).filename().string(),
-                                     "CC=ccache gcc", "HOSTCC=ccache gcc",
+                                     "CC=ccache gcc",
+                                     "HOSTCC=ccache gcc",
                                      fmt::format("-j{}", jobs)};
     argv.insert(argv.end(), request.extra.begin(), request.extra.end());
     argv.insert(argv.end(), request.targets.begin(), request.targets.end());
@@ -149,9 +152,9 @@ std::vector<std::string> failure_lines(std::string_view log)
     int context = 0;
     for (const auto& line : split(log, '\n')) {
         bool important = false;
-        for (const std::string_view mark :
-             {"error:", "fatal error", "undefined reference", "*** ", "ERROR:", "multiple definition",
-              "No space left on device", "internal compiler error"})
+        for (const std::string_view mark : {"error:", "fatal error", "undefined reference", "*** ",
+                                            "ERROR:", "multiple definition",
+                                            "No space left on device", "internal compiler error"})
             important = important || line.find(mark) != std::string::npos;
         if (important)
             context = 3;

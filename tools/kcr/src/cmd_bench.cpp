@@ -94,9 +94,9 @@ int run_bench(const Project& project, const Options& options)
                                  {"cpu", cpu_model({})},
                                  {"unit", "instructions"}};
     for (const auto& suite : known) {
-        const bool wanted = options.suites.empty() ||
-                            std::find(options.suites.begin(), options.suites.end(), suite) !=
-                                options.suites.end();
+        const bool wanted =
+            options.suites.empty() ||
+            std::find(options.suites.begin(), options.suites.end(), suite) != options.suites.end();
         if (!wanted)
             continue;
         const auto figures = suite == "guest" ? bench_guest(project) : bench_native(project);

@@ -82,8 +82,10 @@ Status prepare_and_build(const Project& project, const std::string& config)
 
 void add_prepare(CLI::App& app, const Project& project, int& status)
 {
-    auto* command = app.add_subcommand("prepare", "Unpack the kernel, add the overlay, push the series");
-    command->footer("Examples:\n  kcr prepare\n  KCR_TARBALL=~/linux-source-6.12.tar.xz kcr prepare");
+    auto* command =
+        app.add_subcommand("prepare", "Unpack the kernel, add the overlay, push the series");
+    command->footer(
+        "Examples:\n  kcr prepare\n  KCR_TARBALL=~/linux-source-6.12.tar.xz kcr prepare");
     command->callback([&project, &status] { status = run_prepare(project); });
 }
 

@@ -61,10 +61,11 @@ void add_demo(CLI::App& app, const Project& project, int& status)
     auto* command = app.add_subcommand("demo", "Show reuse on the files of a real tree");
     auto json_file = std::make_shared<std::string>();
     command->add_option("--json", *json_file, "also write the result to this file");
-    command->footer("Builds and boots the patched kernel, reads a tree of files block by block as a\n"
-                    "backup tool would, hashes and encrypts the blocks with and without reuse, and\n"
-                    "compares every answer.\n"
-                    "Examples:\n  kcr demo\n  kcr demo --json demo.json");
+    command->footer(
+        "Builds and boots the patched kernel, reads a tree of files block by block as a\n"
+        "backup tool would, hashes and encrypts the blocks with and without reuse, and\n"
+        "compares every answer.\n"
+        "Examples:\n  kcr demo\n  kcr demo --json demo.json");
     command->callback([&project, &status, json_file] { status = run_demo(project, *json_file); });
 }
 

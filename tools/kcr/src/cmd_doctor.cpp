@@ -75,14 +75,15 @@ int run_doctor(const Project& project)
     std::vector<Finding> findings;
     check_packages(project, findings);
     const auto tarball = project.tarball();
-    findings.push_back({"kernel source", fs::exists(tarball), tarball.string(),
-                        fmt::format("apt-get install linux-source-6.12, or set {}",
-                                    tarball_variable)});
+    findings.push_back(
+        {"kernel source", fs::exists(tarball), tarball.string(),
+         fmt::format("apt-get install linux-source-6.12, or set {}", tarball_variable)});
     check_space(project, findings);
     const auto cpus = cpu_count();
     findings.push_back({"CPUs", true, fmt::format("{}", cpus), {}});
     const auto accelerator = find_accelerator(project);
-    findings.push_back({"accelerator", true,
+    findings.push_back({"accelerator",
+                        true,
                         fmt::format("{}: {}{}", accelerator.kvm ? "KVM" : "TCG", accelerator.why,
                                     accelerator.cached ? " (remembered)" : ""),
                         {}});

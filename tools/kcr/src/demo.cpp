@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <cstdlib>
+
 namespace kcr::tool
 {
 
@@ -45,11 +48,14 @@ std::string render_site(const ordered_json& site, const std::string& unit)
     text += row("misses", misses_text(site.at("misses")));
     text += row("compute, " + unit + "/op", number(cost.at("compute")));
     text += row("hit, " + unit + "/op", number(cost.at("hit")));
-    text += row("all passes without reuse", fmt::format("{} {}", number(site.at("plain_total")), unit));
-    text += row("all passes with reuse", fmt::format("{} {}", number(site.at("reuse_total")), unit));
+    text +=
+        row("all passes without reuse", fmt::format("{} {}", number(site.at("plain_total")), unit));
+    text +=
+        row("all passes with reuse", fmt::format("{} {}", number(site.at("reuse_total")), unit));
     text += row(percent < 0 ? "lost" : "saved",
-                fmt::format("{} {} ({:.1f} %), system calls included", number(site.at("saved")),
-                            unit, percent));
+                fmt::format("{} {} ({:.1f} %), system calls included",
+                            grouped(std::llabs(site.at("saved").get<long long>())), unit,
+                            std::abs(percent)));
     if (site.at("mismatches").get<long long>() != 0)
         text += row("WRONG ANSWERS", number(site.at("mismatches")));
     return text;

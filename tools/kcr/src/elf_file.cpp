@@ -53,8 +53,8 @@ void read_symbols(Elf* elf, Elf_Scn* scn, const GElf_Shdr& header, ElfFile& file
         const char* name = elf_strptr(elf, header.sh_link, symbol.st_name);
         if (name == nullptr || *name == '\0')
             continue;
-        file.symbols.push_back({name, symbol.st_value, symbol.st_size,
-                                GELF_ST_TYPE(symbol.st_info) == STT_FUNC});
+        file.symbols.push_back(
+            {name, symbol.st_value, symbol.st_size, GELF_ST_TYPE(symbol.st_info) == STT_FUNC});
     }
 }
 
@@ -71,9 +71,9 @@ void read_relocations(Elf* elf, Elf_Scn* scn, const GElf_Shdr& header, ElfSectio
         GElf_Rela rela;
         if (gelf_getrela(data, static_cast<int>(i), &rela) == nullptr)
             continue;
-        target.relocations.push_back(
-            {rela.r_offset, GELF_R_TYPE(rela.r_info),
-             symbol_name(elf, table, symbol_data, GELF_R_SYM(rela.r_info)), rela.r_addend});
+        target.relocations.push_back({rela.r_offset, GELF_R_TYPE(rela.r_info),
+                                      symbol_name(elf, table, symbol_data, GELF_R_SYM(rela.r_info)),
+                                      rela.r_addend});
     }
 }
 
@@ -134,7 +134,8 @@ const ElfSection* ElfFile::section(std::string_view name) const
 std::string ElfFile::bytes_at(std::uint64_t address, std::size_t size) const
 {
     for (const auto& section : sections) {
-        if (address >= section.address && address + size <= section.address + section.content.size())
+        if (address >= section.address &&
+            address + size <= section.address + section.content.size())
             return section.content.substr(address - section.address, size);
     }
     return {};

@@ -66,11 +66,11 @@ Status write_initramfs(const std::filesystem::path& init, const Job& job,
     auto program = read_file(init);
     if (!program)
         return program.error();
-    return write_file_atomic(
-        destination, render_cpio({{"init", S_IFREG | 0755, std::move(*program)},
-                                  {"job", S_IFREG | 0644, render_job(job)},
-                                  {"dev", S_IFDIR | 0755, {}},
-                                  {"root", S_IFDIR | 0755, {}}}));
+    return write_file_atomic(destination,
+                             render_cpio({{"init", S_IFREG | 0755, std::move(*program)},
+                                          {"job", S_IFREG | 0644, render_job(job)},
+                                          {"dev", S_IFDIR | 0755, {}},
+                                          {"root", S_IFDIR | 0755, {}}}));
 }
 
 } // namespace kcr::tool

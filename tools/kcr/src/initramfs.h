@@ -14,11 +14,11 @@ namespace kcr::tool
 
 /// What the guest's init is to do.
 struct Job {
-    std::vector<std::string> argv;           ///< empty: nothing but booting
+    std::vector<std::string> argv; ///< empty: nothing but booting
     std::string cwd = "/";
-    std::vector<std::string> env;            ///< NAME=value
-    std::vector<std::string> keep;           ///< directories that stay visible below a tmpfs
-    bool terminal = false;                   ///< argv runs on the interactive terminal
+    std::vector<std::string> env;  ///< NAME=value
+    std::vector<std::string> keep; ///< directories that stay visible below a tmpfs
+    bool terminal = false;         ///< argv runs on the interactive terminal
 };
 
 /// The job in the form that guest/init.cpp reads: lines "KIND LENGTH\n" + bytes + "\n".

@@ -36,8 +36,7 @@ bool starts_diff(const std::vector<std::string>& lines, std::size_t i)
 {
     if (lines[i].starts_with("diff ") || lines[i].starts_with("Index: "))
         return true;
-    return lines[i].starts_with("--- ") && i + 1 < lines.size() &&
-           lines[i + 1].starts_with("+++ ");
+    return lines[i].starts_with("--- ") && i + 1 < lines.size() && lines[i + 1].starts_with("+++ ");
 }
 
 bool is_header_field(std::string_view line)
@@ -75,7 +74,8 @@ std::string Patch::body() const
     std::string text;
     bool in_fields = true;
     for (const auto& line : split(header, '\n')) {
-        if (line.starts_with(overlay_field) || line == "---" || (in_fields && is_header_field(line)))
+        if (line.starts_with(overlay_field) || line == "---" ||
+            (in_fields && is_header_field(line)))
             continue;
         if (trim(line).empty() && text.empty()) {
             in_fields = false;
@@ -105,8 +105,7 @@ Patch parse_patch(std::string name, std::string content)
             }
             continue;
         }
-        if (!line.starts_with("--- ") || i + 1 >= lines.size() ||
-            !lines[i + 1].starts_with("+++ "))
+        if (!line.starts_with("--- ") || i + 1 >= lines.size() || !lines[i + 1].starts_with("+++ "))
             continue;
         const auto before = diff_path(line);
         const auto after = diff_path(lines[i + 1]);

@@ -24,7 +24,7 @@ using nlohmann::json;
 namespace
 {
 
-constexpr const char* stamp_name = ".kcr-source";     ///< which tarball a tree came from
+constexpr const char* stamp_name = ".kcr-source";      ///< which tarball a tree came from
 constexpr const char* manifest_name = ".kcr-manifest"; ///< the upstream files of a tree
 constexpr const char* state_name = ".kcr-state";       ///< overlay and patches in a tree
 constexpr const char* upstream_name = ".kcr-upstream"; ///< originals of the patched files
@@ -36,8 +36,7 @@ Result<std::string> tarball_identity(const fs::path& tarball)
     struct stat info = {};
     if (::stat(tarball.c_str(), &info) != 0)
         return Error{fmt::format("there is no kernel source at {}", tarball.string()),
-                     fmt::format("apt-get install linux-source-6.12, or set {}",
-                                 tarball_variable)};
+                     fmt::format("apt-get install linux-source-6.12, or set {}", tarball_variable)};
     return fmt::format("{} {} {}.{}\n", tarball.string(), info.st_size, info.st_mtim.tv_sec,
                        info.st_mtim.tv_nsec);
 }
@@ -81,8 +80,8 @@ Result<bool> unpack(const Project& project, const fs::path& tree)
                                  space.available / 1'000'000, project.build().string(),
                                  space_for_tree / 1'000'000),
                      "free some disk space and run the command again"};
-    auto exit = run({.argv = {"tar", "-xJf", tarball.string(), "--strip-components=1", "-C",
-                              fresh.string()}});
+    auto exit = run(
+        {.argv = {"tar", "-xJf", tarball.string(), "--strip-components=1", "-C", fresh.string()}});
     if (!exit)
         return exit.error();
     if (!exit->success()) {
@@ -278,8 +277,9 @@ Error explain_unpack_failure(const fs::path& tarball, std::string_view output)
         return output.find(text) != std::string_view::npos;
     };
     if (has("No space left on device"))
-        return {"the disk is full: the kernel source could not be unpacked",
-                "free some disk space (the kernel trees need about 8 GB) and run the command again"};
+        return {
+            "the disk is full: the kernel source could not be unpacked",
+            "free some disk space (the kernel trees need about 8 GB) and run the command again"};
     if (has("Unexpected end of input") || has("Unexpected EOF") || has("format not recognized") ||
         has("Compressed data is corrupt") || has("does not look like a tar archive"))
         return {fmt::format("the kernel source {} is truncated or damaged", tarball.string()),

@@ -73,7 +73,8 @@ public:
     OutputSink(const Command& command, std::string& output) : command_(command), output_(output)
     {
         if (!command.log.empty())
-            log_.reset(::open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+            log_.reset(
+                ::open(command.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
     }
 
     void add(std::string_view chunk)
@@ -211,8 +212,8 @@ Result<Exit> run(const Command& command)
         return Error{fmt::format("cannot make a pipe: {}", std::strerror(errno)), {}};
     const Fd read_end(ends[0]);
     Fd write_end(ends[1]);
-    auto child = spawn(command, write_end.get(),
-                       command.separate_stderr ? STDERR_FILENO : write_end.get());
+    auto child =
+        spawn(command, write_end.get(), command.separate_stderr ? STDERR_FILENO : write_end.get());
     if (!child)
         return child.error();
     write_end.reset();

@@ -25,9 +25,9 @@ struct Command {
     std::filesystem::path log;                               ///< output is appended here if set
     std::function<void(std::string_view line)> on_line = {}; ///< called for each output line
     double timeout_s = 0;                                    ///< 0: none
-    int death_signal = SIGTERM;  ///< what the program gets if this tool dies
+    int death_signal = SIGTERM;   ///< what the program gets if this tool dies
     bool separate_stderr = false; ///< keep stderr out of the output, pass it to ours
-    std::vector<int> keep_fds;   ///< descriptors the program inherits
+    std::vector<int> keep_fds;    ///< descriptors the program inherits
 };
 
 /// How a program ended.

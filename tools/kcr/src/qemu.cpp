@@ -63,9 +63,9 @@ Result<Machine> settle_machine(Machine machine)
     if (machine.smp < 1 || machine.smp > 64)
         return Error{fmt::format("--smp {} is out of range", machine.smp), "1 to 64 CPUs"};
     if (machine.numa < 1 || machine.numa > machine.smp)
-        return Error{fmt::format("--numa {} needs at least as many CPUs, not {}", machine.numa,
-                                 machine.smp),
-                     "add --smp"};
+        return Error{
+            fmt::format("--numa {} needs at least as many CPUs, not {}", machine.numa, machine.smp),
+            "add --smp"};
     if (machine.memory_mb < 256 * machine.numa)
         return Error{fmt::format("--memory {} is too little", machine.memory_mb),
                      "256 MB a node at least"};
@@ -74,9 +74,10 @@ Result<Machine> settle_machine(Machine machine)
 
 std::string kernel_command_line(const Machine& machine)
 {
-    std::vector<std::string> parameters = {
-        "console=ttyS0", "earlyprintk=serial,ttyS0,115200", "panic=-1", "rdinit=/init",
-        "loglevel=7", "random.trust_cpu=on", "nokaslr"};
+    std::vector<std::string> parameters = {"console=ttyS0", "earlyprintk=serial,ttyS0,115200",
+                                           "panic=-1",      "rdinit=/init",
+                                           "loglevel=7",    "random.trust_cpu=on",
+                                           "nokaslr"};
     if (machine.iommu) {
         parameters.emplace_back("intel_iommu=on");
         parameters.emplace_back("iommu.strict=1");

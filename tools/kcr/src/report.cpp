@@ -115,9 +115,9 @@ void Report::note(std::string_view text)
 
 int Report::count(Verdict verdict) const
 {
-    return static_cast<int>(
-        std::count_if(cases_.begin(), cases_.end(),
-                      [&](const TestCase& test) { return test.verdict == verdict; }));
+    return static_cast<int>(std::count_if(cases_.begin(), cases_.end(), [&](const TestCase& test) {
+        return test.verdict == verdict;
+    }));
 }
 
 std::string Report::closing_line() const
@@ -127,10 +127,9 @@ std::string Report::closing_line() const
 
 std::string Report::junit_xml() const
 {
-    std::string xml = fmt::format(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-        "<testsuites tests=\"{}\" failures=\"{}\" skipped=\"{}\">\n",
-        cases_.size(), count(Verdict::failed), count(Verdict::skipped));
+    std::string xml = fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                                  "<testsuites tests=\"{}\" failures=\"{}\" skipped=\"{}\">\n",
+                                  cases_.size(), count(Verdict::failed), count(Verdict::skipped));
     for (const auto& [suite, seconds] : suite_seconds_) {
         xml += fmt::format("<testsuite name=\"{}\" time=\"{:.3f}\">\n", xml_escape(suite), seconds);
         for (const auto& test : cases_) {

@@ -33,10 +33,9 @@ Result<std::filesystem::path> build_selftests(const Project& project)
     std::filesystem::remove(log, error);
     for (const auto& argv :
          {make_arguments(headers, cpu_count()),
-          std::vector<std::string>{"make", "-C",
-                                   (project.src() / "tools/testing/selftests").string(),
-                                   "TARGETS=kcr", "O=" + objects.string(),
-                                   fmt::format("-j{}", cpu_count())}}) {
+          std::vector<std::string>{
+              "make", "-C", (project.src() / "tools/testing/selftests").string(), "TARGETS=kcr",
+              "O=" + objects.string(), fmt::format("-j{}", cpu_count())}}) {
         auto exit = run({.argv = argv, .env = make_environment(project), .log = log});
         if (!exit)
             return exit.error();

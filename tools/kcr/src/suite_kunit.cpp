@@ -80,8 +80,8 @@ void run_suite_kunit_uml(SuiteContext& context)
         context.report.fail("kunit.py", exit.error().message);
     else if (exit->timed_out)
         context.report.fail("kunit.py", exit->describe());
-    context.report.check("console", scanner.splats().empty() ? Status()
-                                                             : Error{scanner.describe(), {}});
+    context.report.check("console",
+                         scanner.splats().empty() ? Status() : Error{scanner.describe(), {}});
 }
 
 void run_suite_kunit_x86(SuiteContext& context)

@@ -44,7 +44,8 @@ std::string tail(const std::string& text, std::size_t count)
 Status build_cmake(const Project& project, const fs::path& source, const fs::path& build,
                    const std::vector<std::string>& options)
 {
-    Command configure{.argv = {"cmake", "-G", "Ninja", "-S", source.string(), "-B", build.string()}};
+    Command configure{
+        .argv = {"cmake", "-G", "Ninja", "-S", source.string(), "-B", build.string()}};
     configure.argv.insert(configure.argv.end(), options.begin(), options.end());
     configure.env = {{"CCACHE_DIR", (project.cache() / "ccache").string()}};
     if (auto done = run_ok(configure); !done)
@@ -77,7 +78,8 @@ void run_gtest(SuiteContext& context, const fs::path& program)
     if (!exit)
         context.report.fail(program.filename().string(), exit.error().message);
     else if (exit->signal != 0 || exit->timed_out || !any)
-        context.report.fail(program.filename().string(), exit->describe() + "\n" + tail(output, 20));
+        context.report.fail(program.filename().string(),
+                            exit->describe() + "\n" + tail(output, 20));
 }
 
 void check_format(SuiteContext& context)
@@ -98,8 +100,8 @@ void check_tidy(SuiteContext& context, const std::string& name, const fs::path& 
     if (files.empty())
         return;
     context.report.note("clang-tidy over " + name);
-    std::string script = fmt::format("printf '%s\\0' \"$@\" | xargs -0 -n 2 -P {} clang-tidy --quiet",
-                                     cpu_count());
+    std::string script =
+        fmt::format("printf '%s\\0' \"$@\" | xargs -0 -n 2 -P {} clang-tidy --quiet", cpu_count());
     if (!build.empty())
         script += " -p " + build.string();
     for (const auto& argument : extra)
@@ -123,8 +125,8 @@ void run_suite_tool(SuiteContext& context)
     const auto& project = context.project;
     const auto build = project.build() / "tool-tests";
     context.report.note("building the unit tests");
-    if (auto built = build_cmake(project, project.root() / "tools/kcr", build,
-                                 {"-DKCR_TOOL_TESTS=ON"});
+    if (auto built =
+            build_cmake(project, project.root() / "tools/kcr", build, {"-DKCR_TOOL_TESTS=ON"});
         !built) {
         context.report.check("build", built);
         return;
@@ -139,8 +141,7 @@ void run_suite_tool(SuiteContext& context)
     fs::remove(project.logs() / "clang-tidy.log", error);
     check_tidy(context, "tools/kcr", build, cpp_files(project, "tools/kcr", false), {});
     check_tidy(context, "selftests", {}, cpp_files(project, "selftests", false),
-               {"-std=c++20", "-D_GNU_SOURCE",
-                "-I" + (project.root() / "include/uapi").string()});
+               {"-std=c++20", "-D_GNU_SOURCE", "-I" + (project.root() / "include/uapi").string()});
 }
 
 void run_suite_native(SuiteContext& context)

@@ -36,9 +36,9 @@ Status build_both(const Project& project)
         return lock.error();
     if (auto unpacked = prepare_pristine(project); !unpacked)
         return unpacked;
-    const auto built = build_kernel(project, {.tree = project.pristine(),
-                                              .config = "nokcr",
-                                              .log_name = "build-nokcr-pristine.log"});
+    const auto built = build_kernel(
+        project,
+        {.tree = project.pristine(), .config = "nokcr", .log_name = "build-nokcr-pristine.log"});
     return built ? Status() : built.error();
 }
 
@@ -120,7 +120,8 @@ std::map<std::uint64_t, std::string> gate_keys(const ElfFile& kernel)
     return keys;
 }
 
-std::vector<Gate> find_gates(const ElfFile& kernel, const std::map<std::uint64_t, std::string>& keys)
+std::vector<Gate> find_gates(const ElfFile& kernel,
+                             const std::map<std::uint64_t, std::string>& keys)
 {
     std::vector<Gate> gates;
     for (const auto& entry : jump_entries(kernel)) {
@@ -166,9 +167,8 @@ void check_running_gates(SuiteContext& context, const std::vector<Gate>& gates)
         request.job.argv.push_back(fmt::format("{:x}", gate.code));
     const auto outcome = boot(request);
     if (!outcome || !outcome->success()) {
-        context.report.fail("gates at run time",
-                            outcome ? outcome->describe() + "\n" + outcome->err
-                                    : outcome.error().message);
+        context.report.fail("gates at run time", outcome ? outcome->describe() + "\n" + outcome->err
+                                                         : outcome.error().message);
         return;
     }
     std::map<std::uint64_t, std::string> seen;
@@ -182,7 +182,8 @@ void check_running_gates(SuiteContext& context, const std::vector<Gate>& gates)
         seen[std::stoull(parts[0], nullptr, 16)] = bytes;
     }
     for (const auto& gate : gates) {
-        const auto name = fmt::format("{} at {} stays a no-op with kcr_enable=0", gate.key, gate.place);
+        const auto name =
+            fmt::format("{} at {} stays a no-op with kcr_enable=0", gate.key, gate.place);
         if (patched_nop_length(seen[gate.code]) != 0)
             context.report.pass(name);
         else

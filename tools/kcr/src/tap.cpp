@@ -107,9 +107,9 @@ bool TapParser::add_result(std::size_t indent, std::string_view text)
         found.detail = diagnostics_;
     diagnostics_.clear();
     if (group) {
-        const bool explained = std::any_of(
-            results_.begin() + static_cast<std::ptrdiff_t>(first), results_.end(),
-            [](const TapCase& member) { return member.verdict == Verdict::failed; });
+        const bool explained =
+            std::any_of(results_.begin() + static_cast<std::ptrdiff_t>(first), results_.end(),
+                        [](const TapCase& member) { return member.verdict == Verdict::failed; });
         const bool has_members = results_.size() > first;
         if (has_members && (good || explained))
             return false;

@@ -4,8 +4,8 @@
 #include "fd.h"
 
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include <algorithm>
 #include <cerrno>
