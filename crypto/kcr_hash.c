@@ -25,8 +25,10 @@ static struct kcr_site kcr_hash_site = {
 	.key = &kcr_hash_key,
 };
 
-static bool kcr_hash_begin(struct kcr_query *q, struct kcr_owner *owner,
-			   unsigned int digestsize, unsigned int len)
+static __always_inline bool kcr_hash_begin(struct kcr_query *q,
+					   struct kcr_owner *owner,
+					   unsigned int digestsize,
+					   unsigned int len)
 {
 	struct kcr_shape shape = {
 		.small_len = digestsize,
@@ -101,7 +103,7 @@ int kcr_shash_digest(struct shash_desc *desc, const u8 *data, unsigned int len,
 		     u8 *out)
 {
 	struct crypto_shash *tfm = desc->tfm;
-	struct kcr_query q;
+	struct kcr_query q __uninitialized;
 
 	if (!kcr_hash_begin(&q, tfm->base.kcr, crypto_shash_digestsize(tfm), len))
 		goto plain;
@@ -149,7 +151,7 @@ int kcr_ahash_digest(struct ahash_request *req)
 	struct crypto_ahash *tfm = crypto_ahash_reqtfm(req);
 	struct crypto_shash **shash = crypto_ahash_ctx(tfm);
 	struct shash_desc *desc = ahash_request_ctx(req);
-	struct kcr_query q;
+	struct kcr_query q __uninitialized;
 
 	desc->tfm = *shash;
 	if (crypto_shash_get_flags(*shash) & CRYPTO_TFM_NEED_KEY)

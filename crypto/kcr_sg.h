@@ -28,20 +28,18 @@ static inline void *kcr_sg_linear(struct scatterlist *sg, unsigned int len)
 static __always_inline void kcr_copy(void *dst, const void *src,
 				     unsigned int len)
 {
-	switch (len) {
-	case 16:
-		memcpy(dst, src, 16);
-		break;
-	case 32:
-		memcpy(dst, src, 32);
-		break;
-	case 64:
+	if (len == 64)
 		memcpy(dst, src, 64);
-		break;
-	default:
+	else if (len == 16)
+		memcpy(dst, src, 16);
+	else if (len == 32)
+		memcpy(dst, src, 32);
+	else
 		memcpy(dst, src, len);
-	}
 }
+
+bool __kcr_sg_gather(void *dst, struct scatterlist *sg, unsigned int len);
+void __kcr_sg_scatter(struct scatterlist *sg, const void *src, unsigned int len);
 
 /**
  * kcr_sg_gather() - copy the beginning of a scatterlist
@@ -51,16 +49,13 @@ static __always_inline void kcr_copy(void *dst, const void *src,
  *
  * Return: false if the scatterlist is shorter.
  */
-static inline bool kcr_sg_gather(void *dst, struct scatterlist *sg,
-				 unsigned int len)
+static __always_inline bool kcr_sg_gather(void *dst, struct scatterlist *sg,
+					  unsigned int len)
 {
-	unsigned int n;
-
-	for (; len && sg; sg = sg_next(sg), len -= n, dst += n) {
-		n = min(len, sg->length);
-		kcr_copy(dst, sg_virt(sg), n);
-	}
-	return !len;
+	if (unlikely(!sg || sg->length < len))
+		return __kcr_sg_gather(dst, sg, len);
+	kcr_copy(dst, sg_virt(sg), len);
+	return true;
 }
 
 /**
@@ -69,15 +64,13 @@ static inline bool kcr_sg_gather(void *dst, struct scatterlist *sg,
  * @src: where from
  * @len: bytes; what does not fit is left out
  */
-static inline void kcr_sg_scatter(struct scatterlist *sg, const void *src,
-				  unsigned int len)
+static __always_inline void kcr_sg_scatter(struct scatterlist *sg,
+					   const void *src, unsigned int len)
 {
-	unsigned int n;
-
-	for (; len && sg; sg = sg_next(sg), len -= n, src += n) {
-		n = min(len, sg->length);
-		kcr_copy(sg_virt(sg), src, n);
-	}
+	if (unlikely(!sg || sg->length < len))
+		__kcr_sg_scatter(sg, src, len);
+	else
+		kcr_copy(sg_virt(sg), src, len);
 }
 
 #endif /* _CRYPTO_KCR_SG_H */

@@ -224,7 +224,7 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 		.body_len = len,
 		.bulk_len = len,
 	};
-	struct kcr_query q;
+	struct kcr_query q __uninitialized;
 
 	if (!len || ivsize > KCR_SIDE_MAX || crypto_skcipher_statesize(tfm) ||
 	    (req->base.flags & (CRYPTO_SKCIPHER_REQ_CONT |

@@ -15,6 +15,33 @@
 #include <linux/fips.h>
 #include <linux/slab.h>
 
+#include "kcr_sg.h"
+
+/* kcr_sg_gather(), entry by entry */
+bool __kcr_sg_gather(void *dst, struct scatterlist *sg, unsigned int len)
+{
+	unsigned int n;
+
+	for (; len && sg; sg = sg_next(sg), len -= n, dst += n) {
+		n = min(len, sg->length);
+		memcpy(dst, sg_virt(sg), n);
+	}
+	return !len;
+}
+EXPORT_SYMBOL_GPL(__kcr_sg_gather);
+
+/* kcr_sg_scatter(), entry by entry */
+void __kcr_sg_scatter(struct scatterlist *sg, const void *src, unsigned int len)
+{
+	unsigned int n;
+
+	for (; len && sg; sg = sg_next(sg), len -= n, src += n) {
+		n = min(len, sg->length);
+		memcpy(sg_virt(sg), src, n);
+	}
+}
+EXPORT_SYMBOL_GPL(__kcr_sg_scatter);
+
 /**
  * kcr_tfm_set_reuse() - let a transform own results, or stop that
  * @tfm: the transform

@@ -9,7 +9,9 @@
 #define _LINUX_KCR_H
 
 #include <linux/jump_label.h>
+#include <linux/minmax.h>
 #include <linux/percpu-defs.h>
+#include <linux/preempt.h>
 #include <linux/timex.h>
 #include <linux/types.h>
 
@@ -68,6 +70,16 @@ enum kcr_class {
 /* Largest body or bulk that a site gets unless it asks for more, and what it may ask for */
 #define KCR_BODY_DEFAULT	4096
 #define KCR_BODY_MAX		32768
+
+/* One lookup in this many is timed */
+#define KCR_SAMPLE_INTERVAL	16
+
+/* &struct kcr_query.head: | site 8 | class 2 | param 6 | side 8 | small 8 | body 32 | */
+#define KCR_HEAD_SITE_SHIFT	56
+#define KCR_HEAD_CLASS_SHIFT	54
+#define KCR_HEAD_PARAM_SHIFT	48
+#define KCR_HEAD_SIDE_SHIFT	40
+#define KCR_HEAD_SMALL_SHIFT	32
 
 /**
  * enum kcr_counter - per-CPU event counts and tick sums of a site
@@ -247,11 +259,9 @@ int kcr_site_arm(struct kcr_site *site);
 u64 kcr_compute_fingerprint(const void *data, size_t len, u64 seed);
 u64 kcr_crypto_fingerprint(const struct kcr_query *q);
 
-bool kcr_query_begin(struct kcr_query *q, struct kcr_site *site,
-		     struct kcr_owner *owner, const struct kcr_shape *shape);
 bool kcr_lookup_unified(struct kcr_query *q);
 int kcr_store_result(struct kcr_query *q);
-void kcr_query_end(struct kcr_query *q, bool hit);
+void __kcr_query_end(struct kcr_query *q, bool hit);
 
 /**
  * kcr_site_count() - count an event of a site
@@ -265,6 +275,94 @@ static inline void kcr_site_count(struct kcr_site *site,
 				  enum kcr_counter counter, u64 n)
 {
 	this_cpu_add(site->stats->c[counter], n);
+}
+
+/**
+ * kcr_query_begin() - begin a request
+ * @q: the query, which need not be initialised
+ * @site: the site
+ * @owner: the owner of the result
+ * @shape: lengths and parameters
+ *
+ * Takes the owner's stamp: whatever invalidates the owner from now on keeps
+ * the result from being stored. After success the site fills in the key: if
+ * @q->class is KCR_CLASS_BLOB, the side goes to @q->key, @q->body points to
+ * the body, and @q->bulk to where the bulk is wanted; otherwise side and body
+ * follow each other in @q->key. What they do not fill of it is zero.
+ *
+ * Context: any; refuses in NMI.
+ * Return: false if this request is not for reuse: just compute.
+ */
+static __always_inline bool kcr_query_begin(struct kcr_query *q,
+					    struct kcr_site *site,
+					    struct kcr_owner *owner,
+					    const struct kcr_shape *shape)
+{
+	u32 key_len = shape->side_len + shape->body_len;
+	u32 res_len = shape->small_len + shape->bulk_len;
+	u32 len = max(key_len, res_len);
+	unsigned int i, words;
+
+	/* Pairs with the xchg() in kcr_owner_restamp(): a new stamp, a new key */
+	q->stamp = smp_load_acquire(&owner->stamp);
+	q->mode = READ_ONCE(site->mode);
+	if (unlikely(!q->stamp || q->mode == KCR_MODE_OFF || in_nmi())) {
+		kcr_site_count(site, KCR_PASSED, 1);
+		return false;
+	}
+	if (likely(len <= KCR_INLINE_MAX)) {
+		q->class = (len > 16) + (len > 32);
+		words = q->class == KCR_CLASS_64 ? KCR_INLINE_WORDS :
+						   2 + 2 * q->class;
+		i = key_len / 8;
+	} else {
+		if (max(shape->body_len, shape->bulk_len) > site->max_body) {
+			kcr_site_count(site, KCR_MISS_TOO_LARGE, 1);
+			return false;
+		}
+		q->class = KCR_CLASS_BLOB;
+		words = KCR_SIDE_MAX / 8;
+		i = shape->side_len / 8;
+	}
+	for (; i < words; i++)
+		q->key[i] = 0;
+
+	q->site = site;
+	q->owner = owner;
+	q->head = (u64)site->id << KCR_HEAD_SITE_SHIFT |
+		  (u64)q->class << KCR_HEAD_CLASS_SHIFT |
+		  (u64)shape->param << KCR_HEAD_PARAM_SHIFT |
+		  (u64)shape->side_len << KCR_HEAD_SIDE_SHIFT |
+		  (u64)shape->small_len << KCR_HEAD_SMALL_SHIFT |
+		  shape->body_len;
+	q->side_len = shape->side_len;
+	q->small_len = shape->small_len;
+	q->body_len = shape->body_len;
+	q->bulk_len = shape->bulk_len;
+	q->owned_body = NULL;
+	q->owned_bulk = NULL;
+
+	q->start = 0;
+	this_cpu_inc(site->stats->c[KCR_LOOKUPS]);
+	if (unlikely(!(this_cpu_read(site->stats->c[KCR_LOOKUPS]) %
+		       KCR_SAMPLE_INTERVAL))) {
+		q->start = get_cycles();
+		q->compute = 0;
+	}
+	return true;
+}
+
+/**
+ * kcr_query_end() - end a request: free what it still owns, account its cost
+ * @q: the query
+ * @hit: whether a remembered result was handed out
+ *
+ * Context: any short of NMI.
+ */
+static __always_inline void kcr_query_end(struct kcr_query *q, bool hit)
+{
+	if (unlikely(q->start || q->owned_body || q->owned_bulk))
+		__kcr_query_end(q, hit);
 }
 
 /**

@@ -18,16 +18,7 @@
 #define KCR_INDEX_FACTOR	4
 /* Budget of a node's out-of-line entries, in bytes */
 #define KCR_BLOB_BUDGET		(16L << 20)
-/* One lookup in this many is timed */
-#define KCR_SAMPLE_INTERVAL	16
 #define KCR_MAX_SITES		16
-
-/* head: | site 8 | class 2 | param 6 | side 8 | small 8 | body 32 | */
-#define KCR_HEAD_SITE_SHIFT	56
-#define KCR_HEAD_CLASS_SHIFT	54
-#define KCR_HEAD_PARAM_SHIFT	48
-#define KCR_HEAD_SIDE_SHIFT	40
-#define KCR_HEAD_SMALL_SHIFT	32
 
 /**
  * struct kcr_slot - one entry of a tier
@@ -60,7 +51,8 @@ enum kcr_blob_word {
 	KCR_BLOB_FINGERPRINT,
 };
 
-#define KCR_NO_SLOT		U16_MAX
+/* &struct kcr_slot.bucket of an empty slot; tiers have fewer buckets */
+#define KCR_NO_BUCKET		U16_MAX
 
 /**
  * struct kcr_tier - a fixed-size table of entries

@@ -15,102 +15,15 @@
  *	}
  */
 #include <linux/export.h>
-#include <linux/preempt.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/topology.h>
 
 #include <trace/events/kcr.h>
 
+#include "fingerprint.h"
 #include "kcr_private.h"
-
-static u8 kcr_inline_class(u32 key_len, u32 res_len)
-{
-	u32 len = max(key_len, res_len);
-
-	return len <= 16 ? KCR_CLASS_16 : len <= 32 ? KCR_CLASS_32 : KCR_CLASS_64;
-}
-
-static bool kcr_shape_classify(struct kcr_query *q,
-			       const struct kcr_shape *shape)
-{
-	u32 key_len = shape->side_len + shape->body_len;
-	u32 res_len = shape->small_len + shape->bulk_len;
-
-	if (max(shape->body_len, shape->bulk_len) > q->site->max_body) {
-		kcr_site_count(q->site, KCR_MISS_TOO_LARGE, 1);
-		return false;
-	}
-	if (max(key_len, res_len) <= KCR_INLINE_MAX) {
-		q->class = kcr_inline_class(key_len, res_len);
-		return true;
-	}
-	if (WARN_ON_ONCE(shape->side_len > KCR_SIDE_MAX ||
-			 shape->small_len > KCR_SMALL_MAX))
-		return false;
-	q->class = KCR_CLASS_BLOB;
-	return true;
-}
-
-/**
- * kcr_query_begin() - begin a request
- * @q: the query, which need not be initialised
- * @site: the site
- * @owner: the owner of the result
- * @shape: lengths and parameters
- *
- * Takes the owner's stamp: whatever invalidates the owner from now on keeps
- * the result from being stored. After success the site fills in the key: if
- * @q->class is KCR_CLASS_BLOB, the side goes to @q->key, @q->body points to
- * the body, and @q->bulk to where the bulk is wanted; otherwise side and body
- * follow each other in @q->key. The key is zeroed already.
- *
- * Context: any; refuses in NMI.
- * Return: false if this request is not for reuse: just compute.
- */
-bool kcr_query_begin(struct kcr_query *q, struct kcr_site *site,
-		     struct kcr_owner *owner, const struct kcr_shape *shape)
-{
-	unsigned int i;
-
-	/* Pairs with the xchg() in kcr_owner_restamp(): a new stamp, a new key */
-	q->stamp = smp_load_acquire(&owner->stamp);
-	q->mode = READ_ONCE(site->mode);
-	if (unlikely(!q->stamp || q->mode == KCR_MODE_OFF || in_nmi())) {
-		kcr_site_count(site, KCR_PASSED, 1);
-		return false;
-	}
-	q->site = site;
-	if (unlikely(!kcr_shape_classify(q, shape)))
-		return false;
-	q->owner = owner;
-	q->head = (u64)site->id << KCR_HEAD_SITE_SHIFT |
-		  (u64)q->class << KCR_HEAD_CLASS_SHIFT |
-		  (u64)shape->param << KCR_HEAD_PARAM_SHIFT |
-		  (u64)shape->side_len << KCR_HEAD_SIDE_SHIFT |
-		  (u64)shape->small_len << KCR_HEAD_SMALL_SHIFT |
-		  shape->body_len;
-	q->side_len = shape->side_len;
-	q->small_len = shape->small_len;
-	q->body_len = shape->body_len;
-	q->bulk_len = shape->bulk_len;
-	q->body = NULL;
-	q->bulk = NULL;
-	q->owned_body = NULL;
-	q->owned_bulk = NULL;
-#pragma GCC unroll 10
-	for (i = 0; i < KCR_INLINE_WORDS; i++)
-		q->key[i] = 0;
-
-	q->start = 0;
-	q->compute = 0;
-	this_cpu_inc(site->stats->c[KCR_LOOKUPS]);
-	if (unlikely(!(this_cpu_read(site->stats->c[KCR_LOOKUPS]) %
-		       KCR_SAMPLE_INTERVAL)))
-		q->start = get_cycles();
-	return true;
-}
-EXPORT_SYMBOL_GPL(kcr_query_begin);
+#include "tier.h"
 
 static noinline void kcr_missed(struct kcr_query *q, struct kcr_tier *l3)
 {
@@ -122,10 +35,37 @@ static noinline void kcr_missed(struct kcr_query *q, struct kcr_tier *l3)
 	trace_kcr_miss(q, reason);
 }
 
-static noinline void kcr_promote(struct kcr_tier *l2, struct kcr_query *q)
+/* The node's tier; what it has inline is copied into @l2 */
+static noinline bool kcr_lookup_node(struct kcr_query *q, struct kcr_tier *l2)
 {
-	if (l2)
-		kcr_tier_store(l2, q, NULL);
+	struct kcr_tier *l3 = raw_cpu_read(kcr_l3_local);
+
+	if (likely(l3) && kcr_tier_lookup(l3, q)) {
+		this_cpu_inc(q->site->stats->c[KCR_L3_HITS]);
+		trace_kcr_hit(q, 3);
+		if (l2)
+			kcr_tier_store(l2, q, NULL);
+		return true;
+	}
+	kcr_missed(q, l3);
+	return false;
+}
+
+static __always_inline bool kcr_lookup_inline(struct kcr_query *q,
+					      unsigned int words)
+{
+	struct kcr_tier *l2;
+
+	q->fingerprint = kcr_fingerprint_inline(q, words);
+	if (unlikely(q->mode != KCR_MODE_REUSE))
+		return false;
+	l2 = raw_cpu_read(kcr_l2);
+	if (likely(l2 && kcr_tier_lookup_inline(l2, q, words))) {
+		this_cpu_inc(q->site->stats->c[KCR_L2_HITS]);
+		trace_kcr_hit(q, 2);
+		return true;
+	}
+	return kcr_lookup_node(q, l2);
 }
 
 /**
@@ -143,29 +83,17 @@ static noinline void kcr_promote(struct kcr_tier *l2, struct kcr_query *q)
  */
 bool kcr_lookup_unified(struct kcr_query *q)
 {
-	struct kcr_tier *l2 = NULL, *l3;
-
-	q->fingerprint = kcr_fingerprint(q);
-	if (unlikely(q->mode == KCR_MODE_OBSERVE))
-		return false;
-	if (q->class != KCR_CLASS_BLOB) {
-		l2 = raw_cpu_read(kcr_l2);
-		if (likely(l2) && kcr_tier_lookup(l2, q)) {
-			this_cpu_inc(q->site->stats->c[KCR_L2_HITS]);
-			trace_kcr_hit(q, 2);
-			return true;
-		}
+	switch (q->class) {
+	case KCR_CLASS_16:
+		return kcr_lookup_inline(q, 2);
+	case KCR_CLASS_32:
+		return kcr_lookup_inline(q, 4);
+	case KCR_CLASS_64:
+		return kcr_lookup_inline(q, KCR_INLINE_WORDS);
+	default:
+		q->fingerprint = kcr_fingerprint(q);
+		return q->mode == KCR_MODE_REUSE && kcr_lookup_node(q, NULL);
 	}
-	l3 = raw_cpu_read(kcr_l3_local);
-	if (likely(l3) && kcr_tier_lookup(l3, q)) {
-		this_cpu_inc(q->site->stats->c[KCR_L3_HITS]);
-		trace_kcr_hit(q, 3);
-		if (q->class != KCR_CLASS_BLOB)
-			kcr_promote(l2, q);
-		return true;
-	}
-	kcr_missed(q, l3);
-	return false;
 }
 EXPORT_SYMBOL_GPL(kcr_lookup_unified);
 
@@ -255,7 +183,7 @@ out:
 }
 EXPORT_SYMBOL_GPL(kcr_store_result);
 
-static noinline void kcr_account(struct kcr_query *q, bool hit)
+static void kcr_account(struct kcr_query *q, bool hit)
 {
 	u64 ticks = get_cycles() - q->start;
 
@@ -272,24 +200,14 @@ static noinline void kcr_account(struct kcr_query *q, bool hit)
 	kcr_site_count(q->site, KCR_MISS_TICKS, ticks - q->compute);
 }
 
-/**
- * kcr_query_end() - end a request: free what it still owns, account its cost
- * @q: the query
- * @hit: whether a remembered result was handed out
- *
- * Context: any short of NMI.
- */
-void kcr_query_end(struct kcr_query *q, bool hit)
+/* The rare half of kcr_query_end() */
+void __kcr_query_end(struct kcr_query *q, bool hit)
 {
-	if (unlikely(q->owned_body)) {
-		kfree_sensitive(q->owned_body);
-		q->owned_body = NULL;
-	}
-	if (unlikely(q->owned_bulk)) {
-		kfree_sensitive(q->owned_bulk);
-		q->owned_bulk = NULL;
-	}
-	if (unlikely(q->start))
+	kfree_sensitive(q->owned_body);
+	kfree_sensitive(q->owned_bulk);
+	q->owned_body = NULL;
+	q->owned_bulk = NULL;
+	if (q->start)
 		kcr_account(q, hit);
 }
-EXPORT_SYMBOL_GPL(kcr_query_end);
+EXPORT_SYMBOL_GPL(__kcr_query_end);

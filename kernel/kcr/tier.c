@@ -28,13 +28,14 @@
 #include <linux/slab.h>
 
 #include "kcr_private.h"
+#include "tier.h"
 
 /* How many slots the clock hand looks at before it takes any */
 #define KCR_CLOCK_STEPS 16
 
 /**
  * kcr_tier_create() - allocate an empty tier
- * @nr_slots: number of entries, a power of two, at most 16384
+ * @nr_slots: number of entries, a power of two, at most 8192
  * @level: 2 or 3
  * @node: memory node
  * @blob_budget: bytes for out-of-line entries, 0 for none
@@ -59,7 +60,7 @@ struct kcr_tier *kcr_tier_create(u32 nr_slots, u8 level, int node,
 	tier->blob_budget = blob_budget;
 	tier->slots = kvzalloc_node(array_size(nr_slots, sizeof(*tier->slots)),
 				    GFP_KERNEL, node);
-	tier->index = kvmalloc_node(array_size(buckets, sizeof(u16)),
+	tier->index = kvzalloc_node(array_size(buckets, sizeof(u16)),
 				    GFP_KERNEL, node);
 	tier->tags = kvzalloc_node(array_size(buckets, sizeof(u16)),
 				   GFP_KERNEL, node);
@@ -67,9 +68,8 @@ struct kcr_tier *kcr_tier_create(u32 nr_slots, u8 level, int node,
 		kcr_tier_destroy(tier);
 		return NULL;
 	}
-	memset16(tier->index, KCR_NO_SLOT, buckets);
 	for (i = 0; i < nr_slots; i++)
-		tier->slots[i].bucket = KCR_NO_SLOT;
+		tier->slots[i].bucket = KCR_NO_BUCKET;
 	return tier;
 }
 
@@ -89,43 +89,6 @@ void kcr_tier_destroy(struct kcr_tier *tier)
 	kvfree(tier->index);
 	kvfree(tier->tags);
 	kfree(tier);
-}
-
-static __always_inline bool kcr_expired(const struct kcr_site *site, u32 born)
-{
-	return unlikely(site->ttl) && (u32)jiffies - born > site->ttl;
-}
-
-/* Set only if clear, so that a hit does not write to a shared line */
-static __always_inline void kcr_slot_mark(struct kcr_slot *slot)
-{
-	if (!READ_ONCE(slot->ref))
-		WRITE_ONCE(slot->ref, 1);
-}
-
-/*
- * Copy the result, compare the key, and only then decide: one branch, well
- * predicted. What ends up in q->res may be another owner's until it has.
- */
-static __always_inline bool kcr_slot_read(struct kcr_slot *slot,
-					  struct kcr_query *q,
-					  unsigned int words)
-{
-	u64 seq = smp_load_acquire(&slot->seq);		/* (R) */
-	u64 diff = seq & 1;
-	unsigned int i;
-
-	diff |= READ_ONCE(slot->stamp) ^ q->stamp;
-	diff |= READ_ONCE(slot->head) ^ q->head;
-#pragma GCC unroll 10
-	for (i = 0; i < words; i++) {
-		q->res[i] = READ_ONCE(slot->data[i]);
-		diff |= READ_ONCE(slot->data[words + i]) ^ q->key[i];
-	}
-	diff |= kcr_expired(q->site, READ_ONCE(slot->born));
-	smp_rmb();					/* (R) */
-	diff |= READ_ONCE(slot->seq) ^ seq;
-	return !diff;
 }
 
 /*
@@ -168,28 +131,29 @@ static bool kcr_slot_read_blob(struct kcr_slot *slot, struct kcr_query *q)
  */
 bool kcr_tier_lookup(struct kcr_tier *tier, struct kcr_query *q)
 {
-	u16 nr = READ_ONCE(tier->index[q->fingerprint & tier->bucket_mask]);
-	struct kcr_slot *slot = &tier->slots[nr];
-	bool hit;
+	struct kcr_slot *slot;
+	u16 nr;
 
-	if (unlikely(nr == KCR_NO_SLOT))
-		return false;
 	switch (q->class) {
 	case KCR_CLASS_16:
-		hit = kcr_slot_read(slot, q, 2);
-		break;
+		return kcr_tier_lookup_inline(tier, q, 2);
 	case KCR_CLASS_32:
-		hit = kcr_slot_read(slot, q, 4);
-		break;
+		return kcr_tier_lookup_inline(tier, q, 4);
 	case KCR_CLASS_64:
-		hit = kcr_slot_read(slot, q, KCR_INLINE_WORDS);
-		break;
-	default:
-		hit = kcr_slot_read_blob(slot, q);
+		return kcr_tier_lookup_inline(tier, q, KCR_INLINE_WORDS);
 	}
-	if (likely(hit))
-		kcr_slot_mark(slot);
-	return hit;
+	nr = READ_ONCE(tier->index[q->fingerprint & tier->bucket_mask]);
+	slot = &tier->slots[nr];
+	if (!kcr_slot_read_blob(slot, q))
+		return false;
+	kcr_slot_mark(slot);
+	return true;
+}
+
+/* 0 says that nothing was ever stored */
+static u16 kcr_tag(const struct kcr_query *q)
+{
+	return q->fingerprint >> 48 | 1;
 }
 
 /**
@@ -209,8 +173,7 @@ enum kcr_counter kcr_tier_miss_reason(struct kcr_tier *tier,
 	u16 nr = READ_ONCE(tier->index[bucket]);
 	struct kcr_slot *slot = &tier->slots[nr];
 
-	if (nr == KCR_NO_SLOT ||
-	    READ_ONCE(tier->tags[bucket]) != (u16)(q->fingerprint >> 48))
+	if (READ_ONCE(tier->tags[bucket]) != kcr_tag(q))
 		return KCR_MISS_COLD;
 	if (READ_ONCE(slot->bucket) != bucket ||
 	    READ_ONCE(slot->head) != q->head)
@@ -289,7 +252,7 @@ static bool kcr_slot_evict(struct kcr_tier *tier, struct kcr_slot *slot,
 	if (slot->stamp && (stamp == KCR_ANY_STAMP || slot->stamp == stamp)) {
 		blob = kcr_slot_wipe(slot, 0);
 		WRITE_ONCE(slot->head, 0);
-		WRITE_ONCE(slot->bucket, KCR_NO_SLOT);
+		WRITE_ONCE(slot->bucket, KCR_NO_BUCKET);
 		WRITE_ONCE(slot->ref, 0);
 		evicted = true;
 	}
@@ -362,7 +325,7 @@ int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
 	unsigned long flags;
 	int err = -EBUSY;
 
-	if (nr == KCR_NO_SLOT || READ_ONCE(tier->slots[nr].bucket) != bucket)
+	if (READ_ONCE(tier->slots[nr].bucket) != bucket)
 		nr = kcr_tier_victim(tier);
 	slot = &tier->slots[nr];
 
@@ -377,7 +340,7 @@ int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
 		old = kcr_slot_wipe(slot, blob ? 2 : 2 * kcr_class_words(q->class));
 		kcr_slot_fill(slot, q, blob, bucket);
 		WRITE_ONCE(tier->index[bucket], nr);
-		WRITE_ONCE(tier->tags[bucket], q->fingerprint >> 48);
+		WRITE_ONCE(tier->tags[bucket], kcr_tag(q));
 		err = 0;
 	}
 	kcr_slot_release(slot);

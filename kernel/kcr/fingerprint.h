@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel Computation Reuse: fingerprints of short keys, for inlining.
+ */
+#ifndef _KCR_FINGERPRINT_H
+#define _KCR_FINGERPRINT_H
+
+#include <kunit/static_stub.h>
+#include <linux/kcr.h>
+#include <linux/xxhash.h>
+
+#include "kcr_private.h"
+
+/* Two words for owner and head, two for the end, one for each key word */
+#define KCR_SECRETS (KCR_INLINE_WORDS + 4)
+
+extern u64 kcr_secret[KCR_SECRETS];
+
+#ifdef CONFIG_KCR_FINGERPRINT_FOLDED
+static __always_inline u64 kcr_fold(u64 a, u64 b)
+{
+	unsigned __int128 product = (unsigned __int128)a * b;
+
+	return (u64)product ^ (u64)(product >> 64);
+}
+
+/*
+ * The multiply-fold of wyhash (https://github.com/wangyi-fudan/wyhash), each
+ * pair of words with secrets of its own and summed by XOR, so that the
+ * multiplications do not wait for each other.
+ */
+static __always_inline u64 kcr_fp_words(u64 a, u64 b, const u64 *w,
+					unsigned int words)
+{
+	u64 h = kcr_fold(a ^ kcr_secret[0], b ^ kcr_secret[1]);
+	unsigned int i;
+
+#pragma GCC unroll 5
+	for (i = 0; i < words; i += 2)
+		h ^= kcr_fold(w[i] ^ kcr_secret[4 + i],
+			      w[i + 1] ^ kcr_secret[5 + i]);
+	return kcr_fold(h ^ kcr_secret[2], kcr_secret[3] | 1);
+}
+#else
+static __always_inline u64 kcr_fp_words(u64 a, u64 b, const u64 *w,
+					unsigned int words)
+{
+	u64 seed = (a ^ kcr_secret[0]) * (kcr_secret[1] | 1);
+
+	return xxh64(w, words * 8, (seed ^ b) * (kcr_secret[2] | 1));
+}
+#endif
+
+/*
+ * The owner's address is mixed in rather than its stamp, so that what became
+ * stale is found, and overwritten, by the request that replaces it.
+ */
+static __always_inline u64 kcr_fingerprint_inline(const struct kcr_query *q,
+						  unsigned int words)
+{
+	KUNIT_STATIC_STUB_REDIRECT(kcr_fingerprint, q);
+
+	return kcr_fp_words((unsigned long)q->owner, q->head, q->key, words);
+}
+
+#endif /* _KCR_FINGERPRINT_H */

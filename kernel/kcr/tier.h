@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel Computation Reuse: lookup of an inline entry, for inlining.
+ *
+ * tier.c says what the comments (R) and (W) refer to.
+ */
+#ifndef _KCR_TIER_H
+#define _KCR_TIER_H
+
+#include <asm/barrier.h>
+#include <linux/compiler.h>
+#include <linux/jiffies.h>
+#include <linux/kcr.h>
+
+#include "kcr_private.h"
+
+static __always_inline bool kcr_expired(const struct kcr_site *site, u32 born)
+{
+	return unlikely(site->ttl) && (u32)jiffies - born > site->ttl;
+}
+
+/* Set only if clear, so that a hit does not write to a shared line */
+static __always_inline void kcr_slot_mark(struct kcr_slot *slot)
+{
+	if (!READ_ONCE(slot->ref))
+		WRITE_ONCE(slot->ref, 1);
+}
+
+/*
+ * Copy the result, compare the key, and only then decide: one branch, well
+ * predicted. What ends up in q->res may be another owner's until it has.
+ */
+static __always_inline bool kcr_slot_read(struct kcr_slot *slot,
+					  struct kcr_query *q,
+					  unsigned int words)
+{
+	u64 seq = smp_load_acquire(&slot->seq);		/* (R) */
+	u64 diff = seq & 1;
+	unsigned int i;
+
+	diff |= READ_ONCE(slot->stamp) ^ q->stamp;
+	diff |= READ_ONCE(slot->head) ^ q->head;
+#pragma GCC unroll 10
+	for (i = 0; i < words; i++) {
+		q->res[i] = READ_ONCE(slot->data[i]);
+		diff |= READ_ONCE(slot->data[words + i]) ^ q->key[i];
+	}
+	diff |= kcr_expired(q->site, READ_ONCE(slot->born));
+	smp_rmb();					/* (R) */
+	diff |= READ_ONCE(slot->seq) ^ seq;
+	return !diff;
+}
+
+/* A bucket that nothing was stored in leads to slot 0, which will not match */
+static __always_inline bool kcr_tier_lookup_inline(struct kcr_tier *tier,
+						   struct kcr_query *q,
+						   unsigned int words)
+{
+	u16 nr = READ_ONCE(tier->index[q->fingerprint & tier->bucket_mask]);
+	struct kcr_slot *slot = &tier->slots[nr];
+
+	if (unlikely(!kcr_slot_read(slot, q, words)))
+		return false;
+	kcr_slot_mark(slot);
+	return true;
+}
+
+#endif /* _KCR_TIER_H */
