@@ -324,8 +324,9 @@ static __always_inline bool kcr_query_begin(struct kcr_query *q,
 		words = KCR_SIDE_MAX / 8;
 		i = shape->side_len / 8;
 	}
+	/* A word or two, if any: WRITE_ONCE() keeps it from becoming a memset() */
 	for (; i < words; i++)
-		q->key[i] = 0;
+		WRITE_ONCE(q->key[i], 0);
 
 	q->site = site;
 	q->owner = owner;

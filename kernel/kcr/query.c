@@ -101,13 +101,14 @@ EXPORT_SYMBOL_GPL(kcr_lookup_unified);
 static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
 {
 	u64 res[KCR_INLINE_WORDS];
-	void *bulk = q->bulk;
+	void *bulk = NULL;
 	bool found, equal;
 
 	if (q->mode != KCR_MODE_OBSERVE)
 		return false;
 	memcpy(res, q->res, sizeof(res));
-	if (q->bulk_len) {
+	if (q->class == KCR_CLASS_BLOB && q->bulk_len) {
+		bulk = q->bulk;
 		q->bulk = kmalloc(q->bulk_len, GFP_NOWAIT | __GFP_NOWARN);
 		if (!q->bulk) {
 			q->bulk = bulk;
@@ -117,9 +118,8 @@ static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
 	found = kcr_tier_lookup(l3, q);
 	equal = found && !memcmp(res, q->res, q->class == KCR_CLASS_BLOB ?
 				 q->small_len : q->small_len + q->bulk_len) &&
-		(q->class != KCR_CLASS_BLOB ||
-		 !memcmp(bulk, q->bulk, q->bulk_len));
-	if (q->bulk != bulk) {
+		(!bulk || !memcmp(bulk, q->bulk, q->bulk_len));
+	if (bulk) {
 		kfree_sensitive(q->bulk);
 		q->bulk = bulk;
 	}
