@@ -413,5 +413,8 @@ int main()
         {"killed in a request", test_killed},
     };
 
-    return tap::run_cases(cases, kcr::require_kcr);
+    return tap::run_cases(cases, [] {
+        kcr::require_kcr();
+        kcr::pin_to_cpu(0); /* threads choose CPUs of their own */
+    });
 }
