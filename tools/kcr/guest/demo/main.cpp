@@ -32,6 +32,9 @@ struct Options {
 constexpr std::array<const char*, 4> default_trees = {"/usr/share/doc", "/usr/share", "/usr/lib",
                                                       "/etc"};
 
+/* The driver that the kernel prefers, and what a machine without AES-NI has. */
+constexpr std::array<const char*, 2> ciphers = {"cbc(aes)", "cbc(aes-generic)"};
+
 demo::Corpus read_corpus(Options& options)
 {
     if (!options.tree.empty())
@@ -60,8 +63,12 @@ int run(Options options)
                  options.passes);
     sites.push_back(demo::run_hash(corpus, options.passes, digests));
     demo::print_site(sites.back(), instructions);
-    sites.push_back(demo::run_encrypt(corpus, options.passes, digests));
-    demo::print_site(sites.back(), instructions);
+    for (const char* algorithm : ciphers) {
+        if (!afalg::try_bind("skcipher", algorithm))
+            continue;
+        sites.push_back(demo::run_encrypt(corpus, algorithm, options.passes, digests));
+        demo::print_site(sites.back(), instructions);
+    }
 
     const auto result = demo::to_json(options.tree, corpus, options.passes, sites);
     std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;

@@ -93,17 +93,18 @@ SiteResult run_hash(const Corpus& corpus, unsigned passes, Answers& digests)
     return result;
 }
 
-SiteResult run_encrypt(const Corpus& corpus, unsigned passes, const Answers& digests)
+SiteResult run_encrypt(const Corpus& corpus, const std::string& algorithm, unsigned passes,
+                       const Answers& digests)
 {
     SiteResult result;
     Answers secrets;
     afalg::Bytes padded;
     afalg::Bytes key(16);
-    Transform plain("skcipher", "cbc(aes)");
-    Transform reuse("skcipher", "cbc(aes)");
+    Transform plain("skcipher", algorithm);
+    Transform reuse("skcipher", algorithm);
 
     result.name = "skcipher";
-    result.algorithm = "cbc(aes)";
+    result.algorithm = algorithm;
     secrets.offsets.push_back(0);
     for (size_t i = 0; i < corpus.size(); i++) {
         const auto block = corpus.block(i);

@@ -47,13 +47,14 @@ struct Answers {
 SiteResult run_hash(const Corpus& corpus, unsigned passes, Answers& digests);
 
 /**
- * Encrypts all blocks likewise, with AES-CBC.
+ * Encrypts all blocks likewise, with @p algorithm: a driver of AES-CBC.
  *
  * As in a convergent backup, the IV of a block is the beginning of its digest,
  * so that equal blocks have equal ciphertexts. A block whose length is not a
  * multiple of 16 is filled up with zeros.
  */
-SiteResult run_encrypt(const Corpus& corpus, unsigned passes, const Answers& digests);
+SiteResult run_encrypt(const Corpus& corpus, const std::string& algorithm, unsigned passes,
+                       const Answers& digests);
 
 /** Whether a tick of the time stamp counter is an instruction (QEMU -icount shift=0). */
 bool ticks_are_instructions();
