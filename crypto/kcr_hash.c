@@ -41,7 +41,7 @@ static __always_inline bool kcr_hash_begin(struct kcr_query *q,
 /* Out of line, computing needs a copy of the message: false if no memory */
 static bool kcr_hash_snapshot(struct kcr_query *q, gfp_t gfp)
 {
-	if (q->class != KCR_CLASS_BLOB || q->owned_body)
+	if (q->size_class != KCR_CLASS_BLOB || q->owned_body)
 		return true;
 	q->owned_body = kmalloc(q->body_len, gfp | __GFP_NOWARN);
 	if (!q->owned_body)
@@ -107,7 +107,7 @@ int kcr_shash_digest(struct shash_desc *desc, const u8 *data, unsigned int len,
 
 	if (!kcr_hash_begin(&q, tfm->base.kcr, crypto_shash_digestsize(tfm), len))
 		goto plain;
-	if (q.class == KCR_CLASS_BLOB)
+	if (q.size_class == KCR_CLASS_BLOB)
 		q.body = data;
 	else
 		kcr_copy(q.key, data, len);
@@ -127,7 +127,7 @@ static bool kcr_ahash_map(struct ahash_request *req, struct kcr_query *q,
 {
 	unsigned int len = req->nbytes;
 
-	if (q->class != KCR_CLASS_BLOB)
+	if (q->size_class != KCR_CLASS_BLOB)
 		return kcr_sg_gather(q->key, req->src, len);
 	q->body = kcr_sg_linear(req->src, len);
 	if (q->body)

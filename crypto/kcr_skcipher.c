@@ -83,7 +83,7 @@ kcr_skcipher_prepare(struct skcipher_request *orig, struct kcr_query *q)
 	q->owned_body = NULL;
 	if (!miss->src || !miss->dst)
 		goto free;
-	if (q->class != KCR_CLASS_BLOB)
+	if (q->size_class != KCR_CLASS_BLOB)
 		kcr_copy(miss->src, (u8 *)q->key + q->side_len, len);
 	else if (q->body != miss->src)
 		memcpy(miss->src, q->body, len);
@@ -107,7 +107,7 @@ static void kcr_skcipher_store(struct kcr_query *q,
 
 	for (i = 0; i < KCR_INLINE_WORDS; i++)
 		q->res[i] = 0;
-	if (q->class == KCR_CLASS_BLOB) {
+	if (q->size_class == KCR_CLASS_BLOB) {
 		memcpy(q->res, miss->orig->iv, q->small_len);
 		q->owned_body = miss->src;
 		q->owned_bulk = miss->dst;
@@ -234,7 +234,7 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 	}
 	if (!kcr_query_begin(&q, &kcr_skcipher_site, req->base.tfm->kcr, &shape))
 		return crypt(req);
-	if (q.class == KCR_CLASS_BLOB)
+	if (q.size_class == KCR_CLASS_BLOB)
 		return kcr_skcipher_crypt_blob(req, crypt, &q);
 
 	kcr_copy(q.key, req->iv, ivsize);

@@ -178,7 +178,7 @@ struct kcr_site {
  * @bulk_len: bytes of result beside the @small_len bytes
  * @side_len: bytes of key that lie at the beginning of @key
  * @small_len: bytes of result that are in @res even if out of line
- * @class: &enum kcr_class
+ * @size_class: &enum kcr_class
  * @mode: the site's mode when the request began
  * @body: out of line: the body, stable kernel memory or, for a lookup only,
  *	memory that is read once
@@ -204,7 +204,7 @@ struct kcr_query {
 	u32 bulk_len;
 	u8 side_len;
 	u8 small_len;
-	u8 class;
+	u8 size_class;
 	u8 mode;
 	const void *body;
 	void *bulk;
@@ -286,7 +286,7 @@ static inline void kcr_site_count(struct kcr_site *site,
  *
  * Takes the owner's stamp: whatever invalidates the owner from now on keeps
  * the result from being stored. After success the site fills in the key: if
- * @q->class is KCR_CLASS_BLOB, the side goes to @q->key, @q->body points to
+ * @q->size_class is KCR_CLASS_BLOB, the side goes to @q->key, @q->body points to
  * the body, and @q->bulk to where the bulk is wanted; otherwise side and body
  * follow each other in @q->key. What they do not fill of it is zero.
  *
@@ -311,16 +311,16 @@ static __always_inline bool kcr_query_begin(struct kcr_query *q,
 		return false;
 	}
 	if (likely(len <= KCR_INLINE_MAX)) {
-		q->class = (len > 16) + (len > 32);
-		words = q->class == KCR_CLASS_64 ? KCR_INLINE_WORDS :
-						   2 + 2 * q->class;
+		q->size_class = (len > 16) + (len > 32);
+		words = q->size_class == KCR_CLASS_64 ? KCR_INLINE_WORDS :
+						   2 + 2 * q->size_class;
 		i = key_len / 8;
 	} else {
 		if (max(shape->body_len, shape->bulk_len) > site->max_body) {
 			kcr_site_count(site, KCR_MISS_TOO_LARGE, 1);
 			return false;
 		}
-		q->class = KCR_CLASS_BLOB;
+		q->size_class = KCR_CLASS_BLOB;
 		words = KCR_SIDE_MAX / 8;
 		i = shape->side_len / 8;
 	}
@@ -331,7 +331,7 @@ static __always_inline bool kcr_query_begin(struct kcr_query *q,
 	q->site = site;
 	q->owner = owner;
 	q->head = (u64)site->id << KCR_HEAD_SITE_SHIFT |
-		  (u64)q->class << KCR_HEAD_CLASS_SHIFT |
+		  (u64)q->size_class << KCR_HEAD_CLASS_SHIFT |
 		  (u64)shape->param << KCR_HEAD_PARAM_SHIFT |
 		  (u64)shape->side_len << KCR_HEAD_SIDE_SHIFT |
 		  (u64)shape->small_len << KCR_HEAD_SMALL_SHIFT |

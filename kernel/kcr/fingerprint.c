@@ -69,7 +69,7 @@ EXPORT_SYMBOL_GPL(kcr_crypto_fingerprint);
  */
 u64 kcr_fingerprint(const struct kcr_query *q)
 {
-	switch (q->class) {
+	switch (q->size_class) {
 	case KCR_CLASS_16:
 		return kcr_fingerprint_inline(q, 2);
 	case KCR_CLASS_32:

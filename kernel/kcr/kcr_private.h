@@ -176,10 +176,10 @@ void kcr_debugfs_init(void);
 static inline void kcr_debugfs_init(void) { }
 #endif
 
-static inline unsigned int kcr_class_words(u8 class)
+static inline unsigned int kcr_class_words(u8 size_class)
 {
-	return class == KCR_CLASS_16 ? 2 :
-	       class == KCR_CLASS_32 ? 4 : KCR_INLINE_WORDS;
+	return size_class == KCR_CLASS_16 ? 2 :
+	       size_class == KCR_CLASS_32 ? 4 : KCR_INLINE_WORDS;
 }
 
 #endif /* _KCR_PRIVATE_H */

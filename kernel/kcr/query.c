@@ -83,7 +83,7 @@ static __always_inline bool kcr_lookup_inline(struct kcr_query *q,
  */
 bool kcr_lookup_unified(struct kcr_query *q)
 {
-	switch (q->class) {
+	switch (q->size_class) {
 	case KCR_CLASS_16:
 		return kcr_lookup_inline(q, 2);
 	case KCR_CLASS_32:
@@ -107,7 +107,7 @@ static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
 	if (q->mode != KCR_MODE_OBSERVE)
 		return false;
 	memcpy(res, q->res, sizeof(res));
-	if (q->class == KCR_CLASS_BLOB && q->bulk_len) {
+	if (q->size_class == KCR_CLASS_BLOB && q->bulk_len) {
 		bulk = q->bulk;
 		q->bulk = kmalloc(q->bulk_len, GFP_NOWAIT | __GFP_NOWARN);
 		if (!q->bulk) {
@@ -116,7 +116,7 @@ static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
 		}
 	}
 	found = kcr_tier_lookup(l3, q);
-	equal = found && !memcmp(res, q->res, q->class == KCR_CLASS_BLOB ?
+	equal = found && !memcmp(res, q->res, q->size_class == KCR_CLASS_BLOB ?
 				 q->small_len : q->small_len + q->bulk_len) &&
 		(!bulk || !memcmp(bulk, q->bulk, q->bulk_len));
 	if (bulk) {
@@ -159,7 +159,7 @@ int kcr_store_result(struct kcr_query *q)
 		goto out;
 	if (kcr_observe(q, l3))
 		return -EEXIST;
-	if (q->class == KCR_CLASS_BLOB) {
+	if (q->size_class == KCR_CLASS_BLOB) {
 		err = -ENOMEM;
 		blob = kcr_blob_create(q);
 		if (!blob)

@@ -134,7 +134,7 @@ bool kcr_tier_lookup(struct kcr_tier *tier, struct kcr_query *q)
 	struct kcr_slot *slot;
 	u16 nr;
 
-	switch (q->class) {
+	switch (q->size_class) {
 	case KCR_CLASS_16:
 		return kcr_tier_lookup_inline(tier, q, 2);
 	case KCR_CLASS_32:
@@ -285,7 +285,7 @@ static u16 kcr_tier_victim(struct kcr_tier *tier)
 static void kcr_slot_fill(struct kcr_slot *slot, const struct kcr_query *q,
 			  struct kcr_blob *blob, u16 bucket)
 {
-	unsigned int i, words = kcr_class_words(q->class);
+	unsigned int i, words = kcr_class_words(q->size_class);
 
 	if (blob) {
 		WRITE_ONCE(slot->data[KCR_BLOB_PTR], (unsigned long)blob);
@@ -337,7 +337,7 @@ int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
 		goto out;
 	err = -ESTALE;
 	if (READ_ONCE(q->owner->stamp) == q->stamp) {	/* (S) */
-		old = kcr_slot_wipe(slot, blob ? 2 : 2 * kcr_class_words(q->class));
+		old = kcr_slot_wipe(slot, blob ? 2 : 2 * kcr_class_words(q->size_class));
 		kcr_slot_fill(slot, q, blob, bucket);
 		WRITE_ONCE(tier->index[bucket], nr);
 		WRITE_ONCE(tier->tags[bucket], kcr_tag(q));

@@ -144,7 +144,7 @@ static void too_large_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count(KCR_MISS_TOO_LARGE), 1);
 	KUNIT_EXPECT_TRUE(test, kcr_test_begin(&q, &kcr_kunit_site, &owner,
 					       KCR_INLINE_MAX, 16, 1));
-	KUNIT_EXPECT_EQ(test, q.class, KCR_CLASS_64);
+	KUNIT_EXPECT_EQ(test, q.size_class, KCR_CLASS_64);
 }
 
 static void evicted_reason_test(struct kunit *test)

@@ -87,8 +87,8 @@ static void fingerprint_covers_key_test(struct kunit *test)
 	u64 fp;
 
 	for (c = 0; c < ARRAY_SIZE(classes); c++) {
-		q.class = classes[c];
-		words = kcr_class_words(q.class);
+		q.size_class = classes[c];
+		words = kcr_class_words(q.size_class);
 		fp = kcr_fingerprint(&q);
 		KUNIT_EXPECT_EQ(test, fp, kcr_fingerprint(&q));
 		for (bit = 0; bit < words * 64; bit++) {
@@ -108,7 +108,7 @@ static void fingerprint_covers_key_test(struct kunit *test)
 static void fingerprint_of_body_test(struct kunit *test)
 {
 	struct kcr_owner owner;
-	struct kcr_query q = { .owner = &owner, .class = KCR_CLASS_BLOB };
+	struct kcr_query q = { .owner = &owner, .size_class = KCR_CLASS_BLOB };
 	u8 *body = kunit_kzalloc(test, 4096, GFP_KERNEL);
 	unsigned int i;
 	u64 fp;

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Just enough of the kernel to compile kernel/kcr for user space.
+ *
+ * A "CPU" is a number that a thread takes with kcr_shim_set_cpu(); no two
+ * threads may have the same one at the same time. Interrupts do not exist. RCU
+ * callbacks run when kcr_shim_quiesce() says that no reader is left.
+ */
+#ifndef KCR_SHIM_H
+#define KCR_SHIM_H
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#ifdef __cplusplus
+extern "C" {
+#define typeof __typeof__
+#endif
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int64_t s64;
+typedef unsigned int gfp_t;
+
+#define U16_MAX UINT16_MAX
+#define U64_MAX UINT64_MAX
+
+/* compiler */
+#undef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#define noinline __attribute__((noinline))
+#define __aligned(x) __attribute__((aligned(x)))
+#define ____cacheline_aligned_in_smp __aligned(64)
+#define __init
+#define __ro_after_init
+#define __percpu
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+#ifndef __cplusplus
+#define static_assert(x) _Static_assert(x, #x)
+#endif
+#define EXPORT_SYMBOL_GPL(x) struct kcr_shim_export_##x
+#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define data_race(x) (x)
+#define max(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })
+#define min(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
+#define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
+#define WRITE_ONCE(x, v) __atomic_store_n(&(x), (typeof(x))(v), __ATOMIC_RELAXED)
+#define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define smp_store_release(p, v) __atomic_store_n(p, v, __ATOMIC_RELEASE)
+#define smp_rmb() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+#define xchg(p, v) __atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define try_cmpxchg(p, old, new_value)                                                             \
+	__atomic_compare_exchange_n(p, old, new_value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#define cpu_relax() __builtin_ia32_pause()
+#define get_unaligned(p)                                                                           \
+	({                                                                                         \
+		typeof(*(p)) _v;                                                                   \
+		memcpy((void *)&_v, p, sizeof(_v));                                                \
+		_v;                                                                                \
+	})
+
+typedef struct {
+	long v;
+} atomic_long_t;
+typedef struct {
+	s64 v;
+} atomic64_t;
+#define ATOMIC64_INIT(x) { x }
+#define atomic64_fetch_add_relaxed(n, a) __atomic_fetch_add(&(a)->v, n, __ATOMIC_RELAXED)
+#define atomic_long_add_return(n, a) __atomic_add_fetch(&(a)->v, n, __ATOMIC_SEQ_CST)
+#define atomic_long_sub(n, a) ((void)__atomic_sub_fetch(&(a)->v, n, __ATOMIC_RELAXED))
+#define atomic_long_inc(a) ((void)__atomic_add_fetch(&(a)->v, 1, __ATOMIC_RELAXED))
+#define atomic_long_dec(a) ((void)__atomic_sub_fetch(&(a)->v, 1, __ATOMIC_RELAXED))
+#define atomic_long_read(a) __atomic_load_n(&(a)->v, __ATOMIC_RELAXED)
+
+/* CPUs: copies of one section, at a distance that each thread knows */
+#define NR_CPUS 8
+#define MAX_NUMNODES 1
+#define NUMA_NO_NODE (-1)
+extern __thread ptrdiff_t kcr_shim_cpu_offset;
+void kcr_shim_set_cpu(unsigned int cpu);
+void *kcr_shim_cpu_ptr(void *ptr, unsigned int cpu);
+void *kcr_shim_alloc_percpu(size_t size);
+#define __kcr_percpu __attribute__((section("kcr_percpu")))
+#define DEFINE_PER_CPU(type, name) __kcr_percpu type name
+#define DECLARE_PER_CPU(type, name) extern type name
+#define this_cpu_ptr(p) ((typeof(p))((char *)(p) + kcr_shim_cpu_offset))
+#define per_cpu_ptr(p, cpu) ((typeof(p))kcr_shim_cpu_ptr((void *)(p), cpu))
+#define raw_cpu_read(x) (*this_cpu_ptr(&(x)))
+#define this_cpu_read(x) (*this_cpu_ptr(&(x)))
+#define this_cpu_add(x, n) ((void)(*this_cpu_ptr(&(x)) += (n)))
+#define this_cpu_inc(x) this_cpu_add(x, 1)
+#define in_nmi() false
+#define local_irq_save(flags) ((void)((flags) = 0))
+#define local_irq_restore(flags) ((void)(flags))
+
+/* locks and static keys */
+struct mutex {
+	pthread_mutex_t lock;
+};
+struct static_key_false {
+	bool enabled;
+};
+#define DECLARE_STATIC_KEY_FALSE(name) extern struct static_key_false name
+#define static_branch_likely(key) likely((key)->enabled)
+#define KUNIT_STATIC_STUB_REDIRECT(...) do { } while (0)
+
+/* memory */
+#define GFP_KERNEL 0
+#define GFP_NOWAIT 0
+#define __GFP_NOWARN 0
+#define SLAB_HWCACHE_ALIGN 0
+struct kmem_cache {
+	size_t size;
+};
+void *kcr_shim_alloc(size_t size, bool zero);
+#define kmalloc(size, gfp) kcr_shim_alloc(size, false)
+#define kzalloc_node(size, gfp, node) kcr_shim_alloc(size, true)
+#define kvzalloc_node(size, gfp, node) kcr_shim_alloc(size, true)
+#define kfree(p) free(p)
+#define kvfree(p) free(p)
+#define kfree_sensitive(p) free(p)
+#define ksize(p) malloc_usable_size(p)
+#define array_size(a, b) ((size_t)(a) * (b))
+#define memzero_explicit(p, n) explicit_bzero(p, n)
+struct kmem_cache *kcr_shim_cache(size_t size);
+#define KMEM_CACHE(name, flags) kcr_shim_cache(sizeof(struct name))
+#define kmem_cache_alloc(cache, gfp) kcr_shim_alloc((cache)->size, false)
+#define kmem_cache_free(cache, p) free(p)
+
+/* RCU */
+struct rcu_head {
+	struct rcu_head *next;
+	void (*func)(struct rcu_head *head);
+};
+#define rcu_read_lock() do { } while (0)
+#define rcu_read_unlock() do { } while (0)
+void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
+void kcr_shim_quiesce(void);
+
+/* the rest */
+extern unsigned long jiffies;
+#define xxh64(data, len, seed) XXH64(data, len, seed)
+void get_random_bytes(void *buf, size_t len);
+static inline u64 get_cycles(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+#define trace_kcr_hit(q, tier) do { } while (0)
+#define trace_kcr_miss(q, reason) do { } while (0)
+#define trace_kcr_store(q, err) do { } while (0)
+#define trace_kcr_invalidate(old_stamp, new_stamp) do { } while (0)
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* KCR_SHIM_H */

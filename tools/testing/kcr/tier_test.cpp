@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "system.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+namespace kcr::native
+{
+namespace
+{
+
+constexpr u32 kKeyBytes[] = {16, 32, 64, 80};
+
+void begin(kcr_query& q, System& system, Owner& owner, u32 bytes, u64 seed)
+{
+    kcr_shape shape{};
+    shape.body_len = bytes;
+    shape.bulk_len = bytes;
+    ASSERT_TRUE(kcr_query_begin(&q, &system.site(), owner.get(), &shape));
+    for (u32 i = 0; i < bytes / 8; i++)
+        q.key[i] = seed + i;
+}
+
+bool request(System& system, Owner& owner, u32 bytes, u64 seed)
+{
+    kcr_query q;
+    begin(q, system, owner, bytes, seed);
+    const bool hit = kcr_lookup_unified(&q);
+    if (hit) {
+        for (u32 i = 0; i < bytes / 8; i++)
+            EXPECT_EQ(q.res[i], ~(seed + i));
+    } else {
+        for (u32 i = 0; i < KCR_INLINE_WORDS; i++)
+            q.res[i] = ~(seed + i);
+        kcr_store_result(&q);
+    }
+    kcr_query_end(&q, hit);
+    return hit;
+}
+
+TEST(Tier, PromotesWhatTheNodeHas)
+{
+    System system;
+    Owner owner;
+    for (const u32 bytes : kKeyBytes) {
+        EXPECT_FALSE(request(system, owner, bytes, 1));
+        EXPECT_TRUE(request(system, owner, bytes, 1));
+        EXPECT_TRUE(request(system, owner, bytes, 1));
+    }
+    EXPECT_EQ(system.count(KCR_L3_HITS), 4U);
+    EXPECT_EQ(system.count(KCR_L2_HITS), 4U);
+}
+
+TEST(Tier, ForgetsWhatWasInvalidated)
+{
+    System system;
+    Owner owner;
+    request(system, owner, 64, 1);
+    EXPECT_TRUE(request(system, owner, 64, 1));
+    owner.renew();
+    EXPECT_FALSE(request(system, owner, 64, 1));
+    EXPECT_TRUE(request(system, owner, 64, 1));
+}
+
+TEST(Tier, DropsWhatWasComputedAcrossAnInvalidation)
+{
+    System system;
+    Owner owner;
+    kcr_query q;
+    begin(q, system, owner, 32, 1);
+    EXPECT_FALSE(kcr_lookup_unified(&q));
+    owner.renew();
+    EXPECT_EQ(kcr_store_result(&q), -ESTALE);
+    EXPECT_EQ(system.count(KCR_STORES_DROPPED), 1U);
+}
+
+/// Hit rate with a uniform working set: what the shape of the index gives.
+TEST(Tier, HoldsMostOfAWorkingSetOfItsSize)
+{
+    System system;
+    Owner owner;
+    for (int round = 0; round < 6; round++) {
+        for (u64 seed = 0; seed < KCR_L3_SLOTS; seed++)
+            request(system, owner, 16, seed * 1000);
+    }
+    const auto before = system.count(KCR_L2_HITS) + system.count(KCR_L3_HITS);
+    for (u64 seed = 0; seed < KCR_L3_SLOTS; seed++)
+        request(system, owner, 16, seed * 1000);
+    const auto hits = system.count(KCR_L2_HITS) + system.count(KCR_L3_HITS) - before;
+    EXPECT_GE(hits, KCR_L3_SLOTS * 75 / 100);
+}
+
+/// Writers on other CPUs change the results of one key all the time: whatever is
+/// read must be of one store.
+TEST(Tier, NeverReadsTornEntries)
+{
+    constexpr unsigned kCpus = 4;
+    constexpr int kOperations = 200000;
+    System system(kCpus);
+    Owner owner;
+    std::atomic<std::uint64_t> torn{0};
+    std::atomic<std::uint64_t> hits{0};
+
+    std::vector<std::thread> threads;
+    for (unsigned cpu = 0; cpu < kCpus; cpu++) {
+        threads.emplace_back([&, cpu] {
+            kcr_shim_set_cpu(cpu);
+            for (u64 n = 0; n < kOperations; n++) {
+                kcr_query q;
+                begin(q, system, owner, 80, 7);
+                if (cpu % 2 == 0) {
+                    q.fingerprint = kcr_fingerprint(&q);
+                    std::fill(std::begin(q.res), std::end(q.res), n * kCpus + cpu);
+                    kcr_store_result(&q);
+                } else if (kcr_lookup_unified(&q)) {
+                    hits++;
+                    torn += std::any_of(std::begin(q.res), std::end(q.res),
+                                        [&](u64 word) { return word != q.res[0]; });
+                }
+            }
+        });
+    }
+    for (auto& thread : threads)
+        thread.join();
+    EXPECT_EQ(torn, 0U);
+    EXPECT_GT(hits, 0U);
+}
+
+/// Invalidation against stores on other CPUs: once renew() has returned, no entry
+/// of the old stamp is left anywhere.
+TEST(Tier, SweepsWhatIsBeingStored)
+{
+    constexpr unsigned kCpus = 3;
+    System system(kCpus);
+    Owner owner;
+    std::atomic<bool> stop{false};
+
+    std::vector<std::thread> threads;
+    for (unsigned cpu = 1; cpu < kCpus; cpu++) {
+        threads.emplace_back([&, cpu] {
+            kcr_shim_set_cpu(cpu);
+            for (u64 n = 0; !stop; n++)
+                request(system, owner, 64, n % 100);
+        });
+    }
+    kcr_shim_set_cpu(0);
+    for (int n = 0; n < 300; n++) {
+        const u64 old = owner.get()->stamp;
+        owner.renew();
+        const kcr_tier* l3 = *per_cpu_ptr(&kcr_l3_local, 0);
+        for (u32 i = 0; i < l3->nr_slots; i++)
+            ASSERT_NE(READ_ONCE(l3->slots[i].stamp), old);
+    }
+    stop = true;
+    for (auto& thread : threads)
+        thread.join();
+}
+
+} // namespace
+} // namespace kcr::native
