@@ -78,16 +78,81 @@ Result<std::vector<std::string>> warnings_of(const Project& project, const fs::p
 
 } // namespace
 
+std::string checkpatch_findings(std::string_view output)
+{
+    std::string kept;
+    std::string block;
+    const auto flush = [&] {
+        const bool in_cpp = block.find(".cpp:") != std::string::npos ||
+                            block.find(".hpp:") != std::string::npos;
+        // "Pair pair" is a declaration in C++; checkpatch knows C only.
+        if (!(in_cpp && block.find(":REPEATED_WORD:") != std::string::npos))
+            kept += block;
+        block.clear();
+    };
+    for (const auto& line : split(output, '\n')) {
+        block += line + "\n";
+        if (trim(line).empty())
+            flush();
+    }
+    flush();
+    return std::string(trim(kept));
+}
+
 Status checkpatch(const Project& project, const fs::path& mail)
 {
+    // FILE_PATH_CHANGES only asks whether MAINTAINERS needs an update: check_maintainers() knows.
     auto exit = run({.argv = {"perl", "scripts/checkpatch.pl", "--strict", "--codespell", "--quiet",
-                              "--no-summary", "--show-types", mail.string()},
+                              "--no-summary", "--show-types", "--ignore=FILE_PATH_CHANGES",
+                              mail.string()},
                      .cwd = project.src()});
     if (!exit)
         return exit.error();
-    if (exit->success() && trim(exit->output).empty())
+    const auto findings = checkpatch_findings(exit->output);
+    const bool crashed = exit->signal != 0 || exit->code > 1;
+    if (findings.empty() && !crashed)
         return {};
-    return Error{"checkpatch is not silent", exit->output};
+    return Error{"checkpatch is not silent", findings};
+}
+
+std::vector<std::string> added_file_patterns(const std::vector<Patch>& patches)
+{
+    std::vector<std::string> patterns;
+    for (const auto& patch : patches) {
+        for (const auto& line : split(patch.diff, '\n')) {
+            if (line.starts_with("+F:"))
+                patterns.emplace_back(trim(std::string_view(line).substr(3)));
+        }
+    }
+    return patterns;
+}
+
+bool maintainers_pattern_matches(std::string_view pattern, std::string_view path)
+{
+    if (pattern.ends_with("/"))
+        return path.starts_with(pattern);
+    return glob_match(pattern, path);
+}
+
+Status check_maintainers(const Project& project)
+{
+    const auto patches = load_series(project);
+    if (!patches)
+        return patches.error();
+    const auto patterns = added_file_patterns(*patches);
+    std::vector<std::string> orphans;
+    for (const auto& [target, source] : find_overlay(project.root())) {
+        const bool covered =
+            std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+                return maintainers_pattern_matches(pattern, target);
+            });
+        if (!covered)
+            orphans.push_back(target);
+    }
+    if (orphans.empty())
+        return {};
+    return Error{"new files without an F: line in the MAINTAINERS entry that the series adds",
+                 join(orphans, "\n")};
 }
 
 Status kernel_doc(const Project& project)

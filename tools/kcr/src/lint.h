@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #pragma once
 
+#include "patch.h"
 #include "project.h"
 #include "result.h"
 
@@ -14,6 +15,18 @@ namespace kcr::tool
 
 /// scripts/checkpatch.pl --strict --codespell over one mail; silent or an error.
 Status checkpatch(const Project& project, const std::filesystem::path& mail);
+
+/// What checkpatch printed, without what it misunderstands in C++.
+std::string checkpatch_findings(std::string_view output);
+
+/// The F: patterns that the patches add to MAINTAINERS.
+std::vector<std::string> added_file_patterns(const std::vector<Patch>& patches);
+
+/// True if an F: pattern covers @p path ("dir/" covers everything below).
+bool maintainers_pattern_matches(std::string_view pattern, std::string_view path);
+
+/// An error that lists the overlay files which no F: line of the series covers.
+Status check_maintainers(const Project& project);
 
 /// scripts/kernel-doc -none -Wall -Werror over our kernel files.
 Status kernel_doc(const Project& project);

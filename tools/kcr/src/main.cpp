@@ -65,18 +65,6 @@ int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int a
 
 } // namespace
 
-int report_error(const Error& error)
-{
-    if (interrupted() != 0) {
-        fmt::print(stderr, "kcr: interrupted\n");
-        return 128 + interrupted();
-    }
-    fmt::print(stderr, "kcr: error: {}\n", error.message);
-    if (!error.hint.empty())
-        fmt::print(stderr, "{}\n", error.hint);
-    return exit_tool_error;
-}
-
 int main(int argc, char** argv)
 {
     const Project project(find_root());

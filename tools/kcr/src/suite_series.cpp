@@ -57,6 +57,7 @@ void run_suite_series(SuiteContext& context)
     }
     context.report.pass("every patch applies without fuzz");
     check_mails(context);
+    context.report.check("MAINTAINERS", check_maintainers(project));
     context.report.check("kernel-doc", kernel_doc(project));
     if (context.quick) {
         context.report.skip("sparse and W=1", "--quick");

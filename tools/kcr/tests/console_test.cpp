@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "console.h"
+
+#include <gmock/gmock.h>
+
+namespace kcr::tool
+{
+
+using ::testing::HasSubstr;
+
+struct SplatCase {
+    const char* line;
+    const char* kind; ///< nullptr: not a splat
+};
+
+class SplatLines : public ::testing::TestWithParam<SplatCase>
+{
+};
+
+TEST_P(SplatLines, AreRecognized)
+{
+    const auto kind = splat_kind(GetParam().line);
+    if (GetParam().kind == nullptr)
+        EXPECT_FALSE(kind) << *kind;
+    else
+        EXPECT_EQ(kind, GetParam().kind);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Console, SplatLines,
+    ::testing::Values(
+        SplatCase{"[    1.5] WARNING: CPU: 0 PID: 1 at kernel/a.c:3 f+0x1/0x2", "warning"},
+        SplatCase{"[    1.5] BUG: KASAN: use-after-free in f", "kasan"},
+        SplatCase{"[    1.5] BUG: KCSAN: data-race in f / g", "kcsan"},
+        SplatCase{"[    1.5] UBSAN: shift-out-of-bounds in a.c:3", "ubsan"},
+        SplatCase{"[    1.5] BUG: kernel NULL pointer dereference, address: 0", "bug"},
+        SplatCase{"[    1.5] Oops: Oops: 0000 [#1] SMP", "oops"},
+        SplatCase{"[    1.5] Oops: general protection fault, probably for", "oops"},
+        SplatCase{"[    1.5] kernel BUG at mm/slub.c:1!", "bug"},
+        SplatCase{"[    1.5] WARNING: possible circular locking dependency detected", "lockdep"},
+        SplatCase{"[    1.5] WARNING: suspicious RCU usage", "lockdep"},
+        SplatCase{"[    1.5] BUG: sleeping function called from invalid context",
+                  "sleep in atomic"},
+        SplatCase{"[   31.5] rcu: INFO: rcu_sched detected stalls on CPUs/tasks:", "rcu stall"},
+        SplatCase{"[   31.5] rcu: INFO: rcu_sched self-detected stall on CPU", "rcu stall"},
+        SplatCase{"[  131.5] INFO: task a:1 blocked for more than 120 seconds.", "hung task"},
+        SplatCase{"[   31.5] watchdog: BUG: soft lockup - CPU#0 stuck for 22s!", "soft lockup"},
+        SplatCase{"[    9.5] kmemleak: 3 new suspected memory leaks (see", "kmemleak"},
+        SplatCase{"[    9.5] kmemleak: Kernel memory leak detector initialized", nullptr},
+        SplatCase{"[    1.5] Kernel panic - not syncing: Attempted to kill init!", "panic"},
+        SplatCase{"[    1.5][    T1] WARNING: CPU: 0 PID: 1 at a.c:1", "warning"},
+        SplatCase{"[    1.5] x86/cpu: User mode: no warning here", nullptr},
+        SplatCase{"[    0.0] DEBUG: something", nullptr}));
+
+TEST(Console, CollectsTheLinesAfterASplat)
+{
+    SplatScanner scanner;
+    scanner.add_line("[ 1.0] all is well");
+    scanner.add_line("[ 1.1] WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2");
+    scanner.add_line("[ 1.1] Call Trace:");
+    ASSERT_EQ(scanner.splats().size(), 1U);
+    EXPECT_EQ(scanner.splats()[0].lines.size(), 2U);
+    EXPECT_THAT(scanner.describe(), HasSubstr("the first is a warning"));
+}
+
+TEST(Console, NothingFoundIsNothingSaid)
+{
+    EXPECT_EQ(SplatScanner().describe(), "");
+}
+
+TEST(Console, TimestampIsStrippedAndIndentationKept)
+{
+    EXPECT_EQ(strip_timestamp("[    1.234567]     ok 1 a"), "    ok 1 a");
+    EXPECT_EQ(strip_timestamp("[not a time] x"), "[not a time] x");
+    EXPECT_EQ(strip_timestamp("plain"), "plain");
+}
+
+} // namespace kcr::tool

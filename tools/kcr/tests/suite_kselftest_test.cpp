@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "suites.h"
+
+#include <gmock/gmock.h>
+
+namespace kcr::tool
+{
+
+using ::testing::ElementsAre;
+
+TEST(SuiteKselftest, FindsTheProgramsOfAMakefile)
+{
+    EXPECT_THAT(selftest_programs("TEST_GEN_PROGS := a b\nTEST_GEN_PROGS += c\nOTHER := d\n"),
+                ElementsAre("a", "b", "c"));
+}
+
+TEST(Suites, NamesAreThoseOfTheDocumentation)
+{
+    std::vector<std::string> names;
+    for (const auto& suite : all_suites())
+        names.push_back(suite.name);
+    EXPECT_THAT(names, ElementsAre("tool", "native", "kunit-uml", "kunit-x86", "kselftest",
+                                   "series", "zero-impact"));
+}
+
+} // namespace kcr::tool
