@@ -27,8 +27,8 @@ void try_reuse()
 {
     sockaddr_alg address = {};
     address.salg_family = AF_ALG;
-    std::strcpy(reinterpret_cast<char*>(address.salg_type), "hash");
-    std::strcpy(reinterpret_cast<char*>(address.salg_name), "sha256");
+    std::memcpy(address.salg_type, "hash", sizeof("hash"));
+    std::memcpy(address.salg_name, "sha256", sizeof("sha256"));
     const int bound = ::socket(AF_ALG, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     if (bound < 0 || ::bind(bound, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
         std::perror("AF_ALG");

@@ -83,8 +83,8 @@ std::string checkpatch_findings(std::string_view output)
     std::string kept;
     std::string block;
     const auto flush = [&] {
-        const bool in_cpp = block.find(".cpp:") != std::string::npos ||
-                            block.find(".hpp:") != std::string::npos;
+        const bool in_cpp =
+            block.find(".cpp:") != std::string::npos || block.find(".hpp:") != std::string::npos;
         // "Pair pair" is a declaration in C++; checkpatch knows C only.
         if (!(in_cpp && block.find(":REPEATED_WORD:") != std::string::npos))
             kept += block;
@@ -102,10 +102,10 @@ std::string checkpatch_findings(std::string_view output)
 Status checkpatch(const Project& project, const fs::path& mail)
 {
     // FILE_PATH_CHANGES only asks whether MAINTAINERS needs an update: check_maintainers() knows.
-    auto exit = run({.argv = {"perl", "scripts/checkpatch.pl", "--strict", "--codespell", "--quiet",
-                              "--no-summary", "--show-types", "--ignore=FILE_PATH_CHANGES",
-                              mail.string()},
-                     .cwd = project.src()});
+    auto exit =
+        run({.argv = {"perl", "scripts/checkpatch.pl", "--strict", "--codespell", "--quiet",
+                      "--no-summary", "--show-types", "--ignore=FILE_PATH_CHANGES", mail.string()},
+             .cwd = project.src()});
     if (!exit)
         return exit.error();
     const auto findings = checkpatch_findings(exit->output);

@@ -23,6 +23,10 @@ std::vector<std::string> cpp_files(const Project& project, const std::string& fo
     for (fs::recursive_directory_iterator it(project.root() / folder, error), end;
          !error && it != end; it.increment(error)) {
         const auto extension = it->path().extension();
+        if (it->path().filename() == "shim") { // kernel style: it stands in for kernel headers
+            it.disable_recursion_pending();
+            continue;
+        }
         const bool header = extension == ".hpp" || (extension == ".h" && folder != "selftests");
         if (extension == ".cpp" || (headers && header))
             files.push_back(it->path().string());
