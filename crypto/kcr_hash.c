@@ -43,10 +43,10 @@ static bool kcr_hash_snapshot(struct kcr_query *q, gfp_t gfp)
 {
 	if (q->size_class != KCR_CLASS_BLOB || q->owned_body)
 		return true;
-	q->owned_body = kmalloc(q->body_len, gfp | __GFP_NOWARN);
+	q->owned_body = kmalloc(kcr_body_len(q), gfp | __GFP_NOWARN);
 	if (!q->owned_body)
 		return false;
-	memcpy(q->owned_body, q->body, q->body_len);
+	memcpy(q->owned_body, q->body, kcr_body_len(q));
 	return true;
 }
 
@@ -54,18 +54,18 @@ static bool kcr_hash_snapshot(struct kcr_query *q, gfp_t gfp)
 static noinline int kcr_hash_compute(struct kcr_query *q,
 				     struct shash_desc *desc, u8 *out)
 {
-	const void *copy = q->owned_body ?: q->key;
+	const void *copy = q->size_class == KCR_CLASS_BLOB ? q->owned_body : q->key;
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < KCR_INLINE_WORDS; i++)
 		q->res[i] = 0;
 	kcr_compute_start(q);
-	err = crypto_shash_alg(desc->tfm)->digest(desc, copy, q->body_len,
+	err = crypto_shash_alg(desc->tfm)->digest(desc, copy, kcr_body_len(q),
 						  (u8 *)q->res);
 	kcr_compute_stop(q);
 	if (!err) {
-		kcr_copy(out, q->res, q->small_len);
+		kcr_copy(out, q->res, kcr_small_len(q));
 		kcr_store_result(q);
 	}
 	kcr_query_end(q, false);
@@ -76,7 +76,7 @@ static __always_inline bool kcr_hash_lookup(struct kcr_query *q, u8 *out)
 {
 	if (!kcr_lookup_unified(q))
 		return false;
-	kcr_copy(out, q->res, q->small_len);
+	kcr_copy(out, q->res, kcr_small_len(q));
 	kcr_query_end(q, true);
 	return true;
 }

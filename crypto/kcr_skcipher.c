@@ -15,6 +15,7 @@
 #include <crypto/kcr.h>
 #include <linux/export.h>
 #include <linux/init.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -76,15 +77,19 @@ kcr_skcipher_prepare(struct skcipher_request *orig, struct kcr_query *q)
 	if (!miss)
 		return NULL;
 	miss->orig = orig;
-	/* Out of line they may have been allocated, and the source gathered */
-	miss->dst = q->owned_bulk ?: kmalloc(len, gfp);
-	miss->src = q->owned_body ?: kmalloc(len, gfp);
-	q->owned_bulk = NULL;
-	q->owned_body = NULL;
+	miss->src = NULL;
+	miss->dst = NULL;
+	if (q->size_class == KCR_CLASS_BLOB) {
+		/* They may be there already, and the source gathered */
+		swap(miss->src, q->owned_body);
+		swap(miss->dst, q->owned_bulk);
+	}
+	miss->src = miss->src ?: kmalloc(len, gfp);
+	miss->dst = miss->dst ?: kmalloc(len, gfp);
 	if (!miss->src || !miss->dst)
 		goto free;
 	if (q->size_class != KCR_CLASS_BLOB)
-		kcr_copy(miss->src, (u8 *)q->key + q->side_len, len);
+		memcpy(miss->src, (u8 *)q->key + kcr_side_len(q), len);
 	else if (q->body != miss->src)
 		memcpy(miss->src, q->body, len);
 
@@ -108,7 +113,7 @@ static void kcr_skcipher_store(struct kcr_query *q,
 	for (i = 0; i < KCR_INLINE_WORDS; i++)
 		q->res[i] = 0;
 	if (q->size_class == KCR_CLASS_BLOB) {
-		memcpy(q->res, miss->orig->iv, q->small_len);
+		memcpy(q->res, miss->orig->iv, kcr_small_len(q));
 		q->owned_body = miss->src;
 		q->owned_bulk = miss->dst;
 		q->bulk = miss->dst;
@@ -116,7 +121,7 @@ static void kcr_skcipher_store(struct kcr_query *q,
 		miss->dst = NULL;
 	} else {
 		kcr_copy(q->res, miss->dst, len);
-		kcr_copy((u8 *)q->res + len, miss->orig->iv, q->small_len);
+		kcr_copy((u8 *)q->res + len, miss->orig->iv, kcr_small_len(q));
 	}
 	kcr_store_result(q);
 }
@@ -183,7 +188,7 @@ static noinline int kcr_skcipher_crypt_blob(struct skcipher_request *req,
 					    kcr_crypt_fn crypt,
 					    struct kcr_query *q)
 {
-	memcpy(q->key, req->iv, q->side_len);
+	memcpy(q->key, req->iv, kcr_side_len(q));
 	if (!kcr_skcipher_map(req, q)) {
 		kcr_site_count(q->site, KCR_STORES_DROPPED, 1);
 		kcr_query_end(q, false);
@@ -193,7 +198,7 @@ static noinline int kcr_skcipher_crypt_blob(struct skcipher_request *req,
 		return kcr_skcipher_compute(req, crypt, q);
 	if (q->owned_bulk)
 		kcr_sg_scatter(req->dst, q->owned_bulk, req->cryptlen);
-	memcpy(req->iv, q->res, q->small_len);
+	memcpy(req->iv, q->res, kcr_small_len(q));
 	kcr_query_end(q, true);
 	return 0;
 }
@@ -204,9 +209,9 @@ static noinline int kcr_skcipher_crypt_blob(struct skcipher_request *req,
  * @crypt: what computes it
  * @enc: whether that encrypts
  *
- * Requests of stateful ciphers, and parts of longer messages, are passed
- * through: a hit would skip state that a later request needs. So is what goes
- * asynchronous. A hit returns 0 and does not call the completion.
+ * Parts of longer messages are passed through: a hit would skip state that a
+ * later request needs. So is what goes asynchronous. A hit returns 0 and does
+ * not call the completion.
  *
  * Context: as for @crypt.
  * Return: as @crypt does.
@@ -226,9 +231,9 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 	};
 	struct kcr_query q __uninitialized;
 
-	if (!len || ivsize > KCR_SIDE_MAX || crypto_skcipher_statesize(tfm) ||
-	    (req->base.flags & (CRYPTO_SKCIPHER_REQ_CONT |
-				CRYPTO_SKCIPHER_REQ_NOTFINAL))) {
+	/* That the cipher has no state was checked when it opted in */
+	if (!len || (req->base.flags & (CRYPTO_SKCIPHER_REQ_CONT |
+					CRYPTO_SKCIPHER_REQ_NOTFINAL))) {
 		kcr_site_count(&kcr_skcipher_site, KCR_PASSED, 1);
 		return crypt(req);
 	}

@@ -174,18 +174,14 @@ struct kcr_site {
  * @fingerprint: keyed hash of owner and key; picks where to look
  * @start: get_cycles() at the beginning if this request is sampled, else 0
  * @compute: ticks that computing took, filled in by the site if sampled
- * @body_len: bytes of key beside the @side_len bytes
- * @bulk_len: bytes of result beside the @small_len bytes
- * @side_len: bytes of key that lie at the beginning of @key
- * @small_len: bytes of result that are in @res even if out of line
+ * @bulk_len: bytes of result beside the small part
  * @size_class: &enum kcr_class
- * @mode: the site's mode when the request began
  * @body: out of line: the body, stable kernel memory or, for a lookup only,
  *	memory that is read once
  * @bulk: out of line: where a hit puts the bulk of the result (undefined
  *	after a miss); for a store, the bulk
- * @owned_body: a kmalloc()ed @body that a store may keep
- * @owned_bulk: a kmalloc()ed @bulk that a store may keep
+ * @owned_body: out of line: a kmalloc()ed @body that a store may keep
+ * @owned_bulk: out of line: a kmalloc()ed @bulk that a store may keep
  * @key: inline: the whole key, side then body; out of line: the side
  * @res: inline: the whole result; out of line: its small part. Scratch: it
  *	holds anything, even another owner's result, unless there was a hit
@@ -200,12 +196,8 @@ struct kcr_query {
 	u64 fingerprint;
 	u64 start;
 	u64 compute;
-	u32 body_len;
 	u32 bulk_len;
-	u8 side_len;
-	u8 small_len;
 	u8 size_class;
-	u8 mode;
 	const void *body;
 	void *bulk;
 	void *owned_body;
@@ -229,6 +221,21 @@ struct kcr_shape {
 	u32 body_len;
 	u32 bulk_len;
 };
+
+static inline u32 kcr_body_len(const struct kcr_query *q)
+{
+	return q->head;
+}
+
+static inline u8 kcr_side_len(const struct kcr_query *q)
+{
+	return q->head >> KCR_HEAD_SIDE_SHIFT;
+}
+
+static inline u8 kcr_small_len(const struct kcr_query *q)
+{
+	return q->head >> KCR_HEAD_SMALL_SHIFT;
+}
 
 #ifdef CONFIG_KCR
 
@@ -290,7 +297,7 @@ static inline void kcr_site_count(struct kcr_site *site,
  * the body, and @q->bulk to where the bulk is wanted; otherwise side and body
  * follow each other in @q->key. What they do not fill of it is zero.
  *
- * Context: any; refuses in NMI.
+ * Context: any.
  * Return: false if this request is not for reuse: just compute.
  */
 static __always_inline bool kcr_query_begin(struct kcr_query *q,
@@ -301,26 +308,28 @@ static __always_inline bool kcr_query_begin(struct kcr_query *q,
 	u32 key_len = shape->side_len + shape->body_len;
 	u32 res_len = shape->small_len + shape->bulk_len;
 	u32 len = max(key_len, res_len);
-	unsigned int i, words;
+	unsigned int i = key_len / 8, words;
 
 	/* Pairs with the xchg() in kcr_owner_restamp(): a new stamp, a new key */
 	q->stamp = smp_load_acquire(&owner->stamp);
-	q->mode = READ_ONCE(site->mode);
-	if (unlikely(!q->stamp || q->mode == KCR_MODE_OFF || in_nmi())) {
+	if (unlikely(!q->stamp)) {
 		kcr_site_count(site, KCR_PASSED, 1);
 		return false;
 	}
-	if (likely(len <= KCR_INLINE_MAX)) {
-		q->size_class = (len > 16) + (len > 32);
-		words = q->size_class == KCR_CLASS_64 ? KCR_INLINE_WORDS :
-						   2 + 2 * q->size_class;
-		i = key_len / 8;
+	if (likely(len > 32 && len <= KCR_INLINE_MAX)) {
+		q->size_class = KCR_CLASS_64;
+		words = KCR_INLINE_WORDS;
+	} else if (len <= 32) {
+		q->size_class = len > 16 ? KCR_CLASS_32 : KCR_CLASS_16;
+		words = 4;
 	} else {
 		if (max(shape->body_len, shape->bulk_len) > site->max_body) {
 			kcr_site_count(site, KCR_MISS_TOO_LARGE, 1);
 			return false;
 		}
 		q->size_class = KCR_CLASS_BLOB;
+		q->owned_body = NULL;
+		q->owned_bulk = NULL;
 		words = KCR_SIDE_MAX / 8;
 		i = shape->side_len / 8;
 	}
@@ -330,18 +339,13 @@ static __always_inline bool kcr_query_begin(struct kcr_query *q,
 
 	q->site = site;
 	q->owner = owner;
+	q->bulk_len = shape->bulk_len;
 	q->head = (u64)site->id << KCR_HEAD_SITE_SHIFT |
 		  (u64)q->size_class << KCR_HEAD_CLASS_SHIFT |
 		  (u64)shape->param << KCR_HEAD_PARAM_SHIFT |
 		  (u64)shape->side_len << KCR_HEAD_SIDE_SHIFT |
 		  (u64)shape->small_len << KCR_HEAD_SMALL_SHIFT |
 		  shape->body_len;
-	q->side_len = shape->side_len;
-	q->small_len = shape->small_len;
-	q->body_len = shape->body_len;
-	q->bulk_len = shape->bulk_len;
-	q->owned_body = NULL;
-	q->owned_bulk = NULL;
 
 	q->start = 0;
 	this_cpu_inc(site->stats->c[KCR_LOOKUPS]);
@@ -362,7 +366,7 @@ static __always_inline bool kcr_query_begin(struct kcr_query *q,
  */
 static __always_inline void kcr_query_end(struct kcr_query *q, bool hit)
 {
-	if (unlikely(q->start || q->owned_body || q->owned_bulk))
+	if (unlikely(q->start || q->size_class == KCR_CLASS_BLOB))
 		__kcr_query_end(q, hit);
 }
 

@@ -45,7 +45,7 @@ struct kcr_blob *kcr_blob_create(struct kcr_query *q)
 	if (!blob)
 		return NULL;
 	blob->body = q->owned_body;
-	blob->body_len = q->body_len;
+	blob->body_len = kcr_body_len(q);
 	blob->bulk = q->bulk_len ? q->owned_bulk : NULL;
 	blob->bulk_len = q->bulk_len;
 	blob->bytes = sizeof(*blob) + ksize(blob->body) + ksize(blob->bulk);
@@ -165,10 +165,10 @@ bool kcr_blob_read(const struct kcr_blob *blob, struct kcr_query *q)
 	KUNIT_STATIC_STUB_REDIRECT(kcr_blob_read, blob, q);
 
 	/* Equal fingerprints, and still another request: lengths come first */
-	if (blob->body_len != q->body_len || blob->bulk_len != q->bulk_len)
+	if (blob->body_len != kcr_body_len(q) || blob->bulk_len != q->bulk_len)
 		return false;
 	if (!kcr_racy_equal(q->key, blob->side, sizeof(blob->side)) ||
-	    !kcr_racy_equal(q->body, blob->body, q->body_len))
+	    !kcr_racy_equal(q->body, blob->body, kcr_body_len(q)))
 		return false;
 	kcr_racy_copy(q->res, blob->small, sizeof(blob->small));
 	if (q->bulk_len)

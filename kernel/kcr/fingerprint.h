@@ -11,8 +11,8 @@
 
 #include "kcr_private.h"
 
-/* Two words for owner and head, two for the end, one for each key word */
-#define KCR_SECRETS (KCR_INLINE_WORDS + 4)
+/* Two for owner and head, one for each key word */
+#define KCR_SECRETS (KCR_INLINE_WORDS + 2)
 
 extern u64 kcr_secret[KCR_SECRETS];
 
@@ -36,10 +36,13 @@ static __always_inline u64 kcr_fp_words(u64 a, u64 b, const u64 *w,
 	unsigned int i;
 
 #pragma GCC unroll 5
-	for (i = 0; i < words; i += 2)
-		h ^= kcr_fold(w[i] ^ kcr_secret[4 + i],
-			      w[i + 1] ^ kcr_secret[5 + i]);
-	return kcr_fold(h ^ kcr_secret[2], kcr_secret[3] | 1);
+	for (i = 0; i < words; i += 2) {
+		/* One after the other: all products at once need too many registers */
+		OPTIMIZER_HIDE_VAR(h);
+		h ^= kcr_fold(w[i] ^ kcr_secret[2 + i],
+			      w[i + 1] ^ kcr_secret[3 + i]);
+	}
+	return h;
 }
 #else
 static __always_inline u64 kcr_fp_words(u64 a, u64 b, const u64 *w,

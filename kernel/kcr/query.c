@@ -15,6 +15,7 @@
  *	}
  */
 #include <linux/export.h>
+#include <linux/preempt.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/topology.h>
@@ -57,7 +58,7 @@ static __always_inline bool kcr_lookup_inline(struct kcr_query *q,
 	struct kcr_tier *l2;
 
 	q->fingerprint = kcr_fingerprint_inline(q, words);
-	if (unlikely(q->mode != KCR_MODE_REUSE))
+	if (unlikely(READ_ONCE(q->site->mode) != KCR_MODE_REUSE))
 		return false;
 	l2 = raw_cpu_read(kcr_l2);
 	if (likely(l2 && kcr_tier_lookup_inline(l2, q, words))) {
@@ -77,7 +78,7 @@ static __always_inline bool kcr_lookup_inline(struct kcr_query *q,
  * up here, see kcr_store_result(). What memory @q->body points to is read
  * once, and may change meanwhile; the answer is for what was read.
  *
- * Context: any short of NMI. Takes no lock and never waits.
+ * Context: any. Takes no lock and never waits.
  * Return: true on a hit, with @q->res and @q->bulk filled in; otherwise they
  * are undefined, and must not be shown to anybody.
  */
@@ -92,7 +93,7 @@ bool kcr_lookup_unified(struct kcr_query *q)
 		return kcr_lookup_inline(q, KCR_INLINE_WORDS);
 	default:
 		q->fingerprint = kcr_fingerprint(q);
-		return q->mode == KCR_MODE_REUSE && kcr_lookup_node(q, NULL);
+		return READ_ONCE(q->site->mode) == KCR_MODE_REUSE && kcr_lookup_node(q, NULL);
 	}
 }
 EXPORT_SYMBOL_GPL(kcr_lookup_unified);
@@ -104,7 +105,7 @@ static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
 	void *bulk = NULL;
 	bool found, equal;
 
-	if (q->mode != KCR_MODE_OBSERVE)
+	if (READ_ONCE(q->site->mode) != KCR_MODE_OBSERVE)
 		return false;
 	memcpy(res, q->res, sizeof(res));
 	if (q->size_class == KCR_CLASS_BLOB && q->bulk_len) {
@@ -117,7 +118,7 @@ static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
 	}
 	found = kcr_tier_lookup(l3, q);
 	equal = found && !memcmp(res, q->res, q->size_class == KCR_CLASS_BLOB ?
-				 q->small_len : q->small_len + q->bulk_len) &&
+				 kcr_small_len(q) : kcr_small_len(q) + q->bulk_len) &&
 		(!bulk || !memcmp(bulk, q->bulk, q->bulk_len));
 	if (bulk) {
 		kfree_sensitive(q->bulk);
@@ -147,7 +148,8 @@ static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
  * Return: 0, -EEXIST in observe mode if it was there, -ESTALE if the owner
  * was invalidated since the query began, -EBUSY if somebody else writes to
  * the same slot, -ENOMEM if there is no memory, -ENOSPC if out-of-line entries
- * exceed their budget, -ENODEV if there is no tier.
+ * exceed their budget, -EPERM in NMI, -ENODEV if there is no tier or the site
+ * is off.
  */
 int kcr_store_result(struct kcr_query *q)
 {
@@ -155,7 +157,10 @@ int kcr_store_result(struct kcr_query *q)
 	struct kcr_blob *blob = NULL;
 	int err = -ENODEV;
 
-	if (!l3)
+	if (!l3 || READ_ONCE(q->site->mode) == KCR_MODE_OFF)
+		goto out;
+	err = -EPERM;
+	if (in_nmi())
 		goto out;
 	if (kcr_observe(q, l3))
 		return -EEXIST;
@@ -203,10 +208,10 @@ static void kcr_account(struct kcr_query *q, bool hit)
 /* The rare half of kcr_query_end() */
 void __kcr_query_end(struct kcr_query *q, bool hit)
 {
-	kfree_sensitive(q->owned_body);
-	kfree_sensitive(q->owned_bulk);
-	q->owned_body = NULL;
-	q->owned_bulk = NULL;
+	if (q->size_class == KCR_CLASS_BLOB) {
+		kfree_sensitive(q->owned_body);
+		kfree_sensitive(q->owned_bulk);
+	}
 	if (q->start)
 		kcr_account(q, hit);
 }

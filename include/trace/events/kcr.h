@@ -45,7 +45,7 @@ TRACE_EVENT(kcr_hit,
 
 	    TP_fast_assign(__assign_str(site);
 			   __entry->fingerprint = q->fingerprint;
-			   __entry->body_len = q->body_len;
+			   __entry->body_len = kcr_body_len(q);
 			   __entry->tier = tier;),
 
 	    TP_printk("site=%s fingerprint=%016llx body_len=%u tier=L%u",
@@ -67,7 +67,7 @@ TRACE_EVENT(kcr_miss,
 
 	    TP_fast_assign(__assign_str(site);
 			   __entry->fingerprint = q->fingerprint;
-			   __entry->body_len = q->body_len;
+			   __entry->body_len = kcr_body_len(q);
 			   __entry->reason = reason;),
 
 	    TP_printk("site=%s fingerprint=%016llx body_len=%u reason=%s",
@@ -89,7 +89,7 @@ TRACE_EVENT(kcr_store,
 
 	    TP_fast_assign(__assign_str(site);
 			   __entry->fingerprint = q->fingerprint;
-			   __entry->body_len = q->body_len;
+			   __entry->body_len = kcr_body_len(q);
 			   __entry->error = error;),
 
 	    TP_printk("site=%s fingerprint=%016llx body_len=%u error=%d",

@@ -17,6 +17,7 @@ static struct kcr_owner owner;
 static u8 body[BODY];
 static u8 bulk[BODY];
 static u8 out[BODY];
+static u32 len = BODY;
 
 static struct kcr_tier *new_tier(struct kunit *test)
 {
@@ -31,7 +32,7 @@ static void begin(struct kunit *test, struct kcr_query *q, u64 seed)
 {
 	struct kcr_shape shape = {
 		.side_len = SIDE, .small_len = SIDE,
-		.body_len = BODY, .bulk_len = BODY,
+		.body_len = len, .bulk_len = len,
 	};
 	unsigned int i;
 
@@ -55,8 +56,8 @@ static int put(struct kunit *test, struct kcr_tier *tier, u64 seed)
 	int err;
 
 	begin(test, &q, seed);
-	q.owned_body = kmemdup(body, BODY, GFP_KERNEL);
-	q.owned_bulk = kmemdup(bulk, BODY, GFP_KERNEL);
+	q.owned_body = kmemdup(body, len, GFP_KERNEL);
+	q.owned_bulk = kmemdup(bulk, len, GFP_KERNEL);
 	memset(q.res, 0, sizeof(q.res));
 	q.res[0] = seed + 100;
 	blob = kcr_blob_create(&q);
@@ -82,7 +83,7 @@ static bool get(struct kunit *test, struct kcr_tier *tier, u64 seed)
 	if (!kcr_tier_lookup(tier, &q))
 		return false;
 	KUNIT_EXPECT_EQ(test, q.res[0], seed + 100);
-	KUNIT_EXPECT_MEMEQ(test, out, bulk, BODY);
+	KUNIT_EXPECT_MEMEQ(test, out, bulk, len);
 	return true;
 }
 
@@ -127,11 +128,16 @@ static void collision_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, kcr_tier_lookup(tier, &q));
 
 	/* Every length at which the comparison changes its stride */
-	for (i = 1; i < 200; i++) {
-		begin(test, &q, 1);
-		q.body_len = BODY - i;
-		KUNIT_EXPECT_FALSE(test, kcr_tier_lookup(tier, &q));
+	for (len = 81; len < 220; len++) {
+		KUNIT_ASSERT_EQ(test, put(test, tier, 1), 0);
+		KUNIT_EXPECT_TRUE(test, get(test, tier, 1));
+		for (i = 0; i < len; i++) {
+			begin(test, &q, 1);
+			body[i] ^= 0x10;
+			KUNIT_EXPECT_FALSE(test, kcr_tier_lookup(tier, &q));
+		}
 	}
+	len = BODY;
 	kunit_deactivate_static_stub(test, kcr_fingerprint);
 	kcr_tier_destroy(tier);
 }

@@ -115,7 +115,7 @@ static void fingerprint_of_body_test(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, body);
 	q.body = body;
-	q.body_len = 4096;
+	q.head = 4096;
 	fp = kcr_crypto_fingerprint(&q);
 	KUNIT_EXPECT_EQ(test, fp, kcr_fingerprint(&q));
 	for (i = 0; i < 4096; i++) {
