@@ -70,7 +70,7 @@ private:
     std::optional<Terminal> tty_;
     Child qemu_;
     Fd log_;
-    fs::path initramfs_;
+    Fd initramfs_;
     BootOutcome outcome_;
     BootFacts facts_;
     SplatScanner scanner_;
@@ -81,9 +81,11 @@ private:
 
 Status Session::start()
 {
-    initramfs_ = request_.console_log.string() + fmt::format(".{}.cpio", ::getpid());
-    if (auto done = write_initramfs(request_.init, request_.job, initramfs_); !done)
-        return done;
+    auto initramfs = make_initramfs(request_.init, request_.job);
+    if (!initramfs)
+        return initramfs.error();
+    initramfs_ = std::move(*initramfs);
+    const auto archive = fmt::format("/proc/self/fd/{}", initramfs_.get());
     log_.reset(
         ::open(request_.console_log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
     if (!log_.valid())
@@ -99,9 +101,9 @@ Status Session::start()
     const VmChannels ends = {channels_[console].theirs.get(), channels_[out].theirs.get(),
                              channels_[err].theirs.get(), channels_[status].theirs.get(),
                              channels_[terminal].theirs.get()};
-    Command command{.argv = qemu_arguments(request_.machine, ends, request_.kernel, initramfs_),
+    Command command{.argv = qemu_arguments(request_.machine, ends, request_.kernel, archive),
                     .death_signal = SIGKILL,
-                    .keep_fds = {ends.console, ends.out, ends.err, ends.status}};
+                    .keep_fds = {ends.console, ends.out, ends.err, ends.status, initramfs_.get()}};
     if (ends.terminal >= 0)
         command.keep_fds.push_back(ends.terminal);
     const int said = channels_[emulator].theirs.get();
@@ -233,8 +235,6 @@ Result<BootOutcome> Session::run()
         drain();
     }
     tty_.reset();
-    std::error_code error;
-    fs::remove(initramfs_, error);
     if (!started)
         return started.error();
     if (interrupted() != 0)

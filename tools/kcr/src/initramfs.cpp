@@ -4,7 +4,11 @@
 #include "text.h"
 
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
 
 namespace kcr::tool
 {
@@ -60,17 +64,28 @@ std::string render_cpio(const std::vector<CpioFile>& files)
     return archive;
 }
 
-Status write_initramfs(const std::filesystem::path& init, const Job& job,
-                       const std::filesystem::path& destination)
+Result<Fd> make_initramfs(const std::filesystem::path& init, const Job& job)
 {
     auto program = read_file(init);
     if (!program)
         return program.error();
-    return write_file_atomic(destination,
-                             render_cpio({{"init", S_IFREG | 0755, std::move(*program)},
-                                          {"job", S_IFREG | 0644, render_job(job)},
-                                          {"dev", S_IFDIR | 0755, {}},
-                                          {"root", S_IFDIR | 0755, {}}}));
+    const auto archive = render_cpio({{"init", S_IFREG | 0755, std::move(*program)},
+                                      {"job", S_IFREG | 0644, render_job(job)},
+                                      {"dev", S_IFDIR | 0755, {}},
+                                      {"root", S_IFDIR | 0755, {}}});
+    Fd memory(::memfd_create("kcr-initramfs", MFD_CLOEXEC));
+    const auto fail = [] {
+        return Error{fmt::format("cannot make the initramfs: {}", std::strerror(errno)), {}};
+    };
+    if (!memory.valid())
+        return fail();
+    for (std::size_t done = 0; done < archive.size();) {
+        const auto written = ::write(memory.get(), archive.data() + done, archive.size() - done);
+        if (written < 0 && errno != EINTR)
+            return fail();
+        done += written > 0 ? static_cast<std::size_t>(written) : 0;
+    }
+    return memory;
 }
 
 } // namespace kcr::tool

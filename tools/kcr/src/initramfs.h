@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #pragma once
 
+#include "fd.h"
 #include "result.h"
 
 #include <filesystem>
@@ -34,8 +35,8 @@ struct CpioFile {
 /// A cpio archive that the kernel accepts as an initramfs.
 std::string render_cpio(const std::vector<CpioFile>& files);
 
-/// Writes the initramfs: the guest's init and the job.
-Status write_initramfs(const std::filesystem::path& init, const Job& job,
-                       const std::filesystem::path& destination);
+/// The initramfs, in memory: the guest's init and the job. Nothing stays behind on the disk,
+/// however the tool ends.
+Result<Fd> make_initramfs(const std::filesystem::path& init, const Job& job);
 
 } // namespace kcr::tool
