@@ -108,20 +108,13 @@ void add_boot(CLI::App& app, const Project& project, int& status)
         ->allow_extra_args(false);
     command->add_option("--timeout", options->timeout_s, "seconds until the VM is ended");
     command->add_option("cmd", options->command, "command and arguments; a shell without one");
-    command->prefix_command();
     command->footer(
         "The host's file system is the read-only root; /tmp, /run and /var/tmp are tmpfs.\n"
         "Exit status: the command's own (128+N if signal N killed it), 124 timeout,\n"
         "125 the boot could not be tried, 126 kernel splat, 127 lost VM.\n"
         "Examples:\n  kcr boot -- uname -a\n  kcr boot --smp 4 --numa 2 -- lscpu\n"
         "  kcr boot --icount --timeout 60 -- cat /sys/kernel/debug/kcr/bench");
-    command->callback([&project, &status, options, command] {
-        for (const auto& word : command->remaining()) {
-            if (word != "--" || !options->command.empty())
-                options->command.push_back(word);
-        }
-        status = run_boot(project, *options);
-    });
+    command->callback([&project, &status, options] { status = run_boot(project, *options); });
 }
 
 } // namespace kcr::tool
