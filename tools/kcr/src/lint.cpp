@@ -21,6 +21,9 @@ namespace fs = std::filesystem;
 namespace
 {
 
+constexpr const char* codespell_dictionary =
+    "/usr/lib/python3/dist-packages/codespell_lib/data/dictionary.txt";
+
 /// Files that are compiled into the kernel or included by it.
 bool is_kernel_code(const std::string& path)
 {
@@ -101,10 +104,12 @@ std::string checkpatch_findings(std::string_view output)
 
 Status checkpatch(const Project& project, const fs::path& mail)
 {
+    // Debian keeps codespell's dictionary where checkpatch does not look.
     // FILE_PATH_CHANGES only asks whether MAINTAINERS needs an update: check_maintainers() knows.
     auto exit =
         run({.argv = {"perl", "scripts/checkpatch.pl", "--strict", "--codespell", "--quiet",
-                      "--no-summary", "--show-types", "--ignore=FILE_PATH_CHANGES", mail.string()},
+                      "--no-summary", "--show-types", "--ignore=FILE_PATH_CHANGES",
+                      fmt::format("--codespellfile={}", codespell_dictionary), mail.string()},
              .cwd = project.src()});
     if (!exit)
         return exit.error();
