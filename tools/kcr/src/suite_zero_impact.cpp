@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -25,6 +26,14 @@ namespace
 constexpr std::size_t differences_shown = 30;
 constexpr std::size_t longest_nop = 5;
 constexpr double gate_boot_timeout_s = 120;
+
+/// These hold the compressed kernel and its size, and so the line numbers in its bug table.
+constexpr std::array<std::string_view, 2> made_of_the_image = {"arch/x86/boot/compressed/piggy.o",
+                                                               "arch/x86/boot/header.o"};
+
+/// The gates of the hooks; other keys may be without a branch.
+constexpr std::array<std::string_view, 3> hook_keys = {"kcr_skcipher_key", "kcr_hash_key",
+                                                       "kcr_tfm_key"};
 
 /// Builds the unpatched and the patched tree with the nokcr config.
 Status build_both(const Project& project)
@@ -87,7 +96,8 @@ void compare_trees(SuiteContext& context)
     for (const auto& name : before) {
         if (!after.contains(name))
             differences.push_back(name + ": only in the unpatched tree");
-        else
+        else if (std::find(made_of_the_image.begin(), made_of_the_image.end(), name) ==
+                 made_of_the_image.end())
             compare_object(pristine, patched, name, differences);
     }
     const auto title = fmt::format("CONFIG_KCR=n: {} objects are the same", before.size());
@@ -137,11 +147,11 @@ std::vector<Gate> find_gates(const ElfFile& kernel,
 void check_gates(SuiteContext& context, const std::map<std::uint64_t, std::string>& keys,
                  const std::vector<Gate>& gates)
 {
-    for (const auto& [address, key] : keys) {
+    for (const auto& key : hook_keys) {
         const auto used = std::count_if(gates.begin(), gates.end(),
                                         [&](const Gate& gate) { return gate.key == key; });
         if (used == 0)
-            context.report.fail("gate of " + key, "no jump table entry refers to it");
+            context.report.fail(fmt::format("gate of {}", key), "no jump table entry refers to it");
     }
     if (keys.empty())
         context.report.fail("gates", "the kernel has no symbol kcr_*_key");
