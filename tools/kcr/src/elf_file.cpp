@@ -122,13 +122,13 @@ template <typename T> T value_at(std::string_view bytes, std::size_t offset)
 
 } // namespace
 
-const ElfSection* ElfFile::section(std::string_view name) const
+std::uint64_t ElfFile::address_of(std::string_view name) const
 {
-    for (const auto& section : sections) {
-        if (section.name == name)
-            return &section;
+    for (const auto& symbol : symbols) {
+        if (symbol.name == name)
+            return symbol.address;
     }
-    return nullptr;
+    return 0;
 }
 
 std::string ElfFile::bytes_at(std::uint64_t address, std::size_t size) const
@@ -189,15 +189,14 @@ Result<ElfFile> read_elf(const std::filesystem::path& path)
 std::vector<JumpEntry> jump_entries(const ElfFile& kernel)
 {
     std::vector<JumpEntry> entries;
-    const auto* table = kernel.section("__jump_table");
-    if (table == nullptr)
-        return entries;
-    for (std::size_t at = 0; at + jump_entry_size <= table->content.size(); at += jump_entry_size) {
-        const auto base = table->address + at;
-        const auto code = static_cast<std::int64_t>(value_at<std::int32_t>(table->content, at));
-        const auto target =
-            static_cast<std::int64_t>(value_at<std::int32_t>(table->content, at + 4));
-        const auto key = value_at<std::int64_t>(table->content, at + 8);
+    // The table lies inside .rodata; symbols mark it.
+    const auto start = kernel.address_of("__start___jump_table");
+    const auto table = kernel.bytes_at(start, kernel.address_of("__stop___jump_table") - start);
+    for (std::size_t at = 0; at + jump_entry_size <= table.size(); at += jump_entry_size) {
+        const auto base = start + at;
+        const auto code = static_cast<std::int64_t>(value_at<std::int32_t>(table, at));
+        const auto target = static_cast<std::int64_t>(value_at<std::int32_t>(table, at + 4));
+        const auto key = value_at<std::int64_t>(table, at + 8);
         entries.push_back({base + static_cast<std::uint64_t>(code),
                            base + 4 + static_cast<std::uint64_t>(target),
                            (base + 8 + static_cast<std::uint64_t>(key)) & ~key_flags});

@@ -49,7 +49,8 @@ struct ElfFile {
     std::vector<ElfSection> sections; ///< with SHF_ALLOC, in file order
     std::vector<ElfSymbol> symbols;
 
-    [[nodiscard]] const ElfSection* section(std::string_view name) const;
+    /// The address of a symbol, or 0.
+    [[nodiscard]] std::uint64_t address_of(std::string_view name) const;
     /// @p size bytes at @p address; empty if no section has them.
     [[nodiscard]] std::string bytes_at(std::uint64_t address, std::size_t size) const;
     /// "function+0x12" that contains @p address, or its number.

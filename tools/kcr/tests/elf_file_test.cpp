@@ -78,7 +78,9 @@ TEST(ElfFile, DecodesRelativeJumpEntries)
     ElfFile kernel;
     // entry at 0x1000: code at +0x100, target at 4+0x200, key at 8+0x301 (with a flag bit)
     kernel.sections.push_back(
-        {"__jump_table", 0x1000, 16, std::string("\0\1\0\0\0\2\0\0\1\3\0\0\0\0\0\0", 16), {}});
+        {".rodata", 0x1000, 16, std::string("\0\1\0\0\0\2\0\0\1\3\0\0\0\0\0\0", 16), {}});
+    kernel.symbols.push_back({"__start___jump_table", 0x1000, 0, false});
+    kernel.symbols.push_back({"__stop___jump_table", 0x1010, 0, false});
     const auto entries = jump_entries(kernel);
     ASSERT_EQ(entries.size(), 1U);
     EXPECT_EQ(entries[0].code, 0x1100U);
