@@ -31,7 +31,7 @@ constexpr double gate_boot_timeout_s = 120;
 constexpr std::array<std::string_view, 2> made_of_the_image = {"arch/x86/boot/compressed/piggy.o",
                                                                "arch/x86/boot/header.o"};
 
-/// The gates of the hooks; other keys may be without a branch.
+/// The gates of the hooks. Other keys (kcr_enabled_key) are branched on in our own files only.
 constexpr std::array<std::string_view, 3> hook_keys = {"kcr_skcipher_key", "kcr_hash_key",
                                                        "kcr_tfm_key"};
 
@@ -124,7 +124,7 @@ std::map<std::uint64_t, std::string> gate_keys(const ElfFile& kernel)
 {
     std::map<std::uint64_t, std::string> keys;
     for (const auto& symbol : kernel.symbols) {
-        if (glob_match("kcr_*_key", symbol.name))
+        if (std::find(hook_keys.begin(), hook_keys.end(), symbol.name) != hook_keys.end())
             keys[symbol.address] = symbol.name;
     }
     return keys;
@@ -154,7 +154,7 @@ void check_gates(SuiteContext& context, const std::map<std::uint64_t, std::strin
             context.report.fail(fmt::format("gate of {}", key), "no jump table entry refers to it");
     }
     if (keys.empty())
-        context.report.fail("gates", "the kernel has no symbol kcr_*_key");
+        context.report.fail("gates", "the kernel has none of the hooks' keys");
     for (const auto& gate : gates) {
         const auto name = fmt::format("{} at {} is a no-op in vmlinux", gate.key, gate.place);
         if (gate.length != 0)
