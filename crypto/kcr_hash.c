@@ -25,10 +25,10 @@ static struct kcr_site kcr_hash_site = {
 	.key = &kcr_hash_key,
 };
 
-static __always_inline bool kcr_hash_begin(struct kcr_query *q,
-					   struct kcr_owner *owner,
-					   unsigned int digestsize,
-					   unsigned int len)
+static __always_inline int kcr_hash_begin(struct kcr_query *q,
+					  struct kcr_owner *owner,
+					  unsigned int digestsize,
+					  unsigned int len)
 {
 	struct kcr_shape shape = {
 		.small_len = digestsize,
@@ -65,7 +65,7 @@ static noinline int kcr_hash_compute(struct kcr_query *q,
 						  (u8 *)q->res);
 	kcr_compute_stop(q);
 	if (!err) {
-		kcr_copy(out, q->res, kcr_small_len(q));
+		kcr_copy(out, q->res, q->small_len);
 		kcr_store_result(q);
 	}
 	kcr_query_end(q, false);
@@ -76,7 +76,7 @@ static __always_inline bool kcr_hash_lookup(struct kcr_query *q, u8 *out)
 {
 	if (!kcr_lookup_unified(q))
 		return false;
-	kcr_copy(out, q->res, kcr_small_len(q));
+	kcr_copy(out, q->res, q->small_len);
 	kcr_query_end(q, true);
 	return true;
 }
@@ -104,10 +104,13 @@ int kcr_shash_digest(struct shash_desc *desc, const u8 *data, unsigned int len,
 {
 	struct crypto_shash *tfm = desc->tfm;
 	struct kcr_query q __uninitialized;
+	int size_class;
 
-	if (!kcr_hash_begin(&q, tfm->base.kcr, crypto_shash_digestsize(tfm), len))
+	size_class = kcr_hash_begin(&q, tfm->base.kcr,
+				    crypto_shash_digestsize(tfm), len);
+	if (size_class < 0)
 		goto plain;
-	if (q.size_class == KCR_CLASS_BLOB)
+	if (size_class == KCR_CLASS_BLOB)
 		q.body = data;
 	else
 		kcr_copy(q.key, data, len);
@@ -156,8 +159,8 @@ int kcr_ahash_digest(struct ahash_request *req)
 	desc->tfm = *shash;
 	if (crypto_shash_get_flags(*shash) & CRYPTO_TFM_NEED_KEY)
 		return -ENOKEY;
-	if (!kcr_hash_begin(&q, tfm->base.kcr, crypto_ahash_digestsize(tfm),
-			    req->nbytes))
+	if (kcr_hash_begin(&q, tfm->base.kcr, crypto_ahash_digestsize(tfm),
+			   req->nbytes) < 0)
 		return shash_ahash_digest(req, desc);
 	if (!kcr_ahash_map(req, &q, gfp))
 		goto give_up;

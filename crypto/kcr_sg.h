@@ -21,7 +21,7 @@
  */
 static inline void *kcr_sg_linear(struct scatterlist *sg, unsigned int len)
 {
-	return sg && sg->length >= len ? sg_virt(sg) : NULL;
+	return sg->length >= len ? sg_virt(sg) : NULL;
 }
 
 /* A few common sizes without a call */
@@ -52,7 +52,7 @@ void __kcr_sg_scatter(struct scatterlist *sg, const void *src, unsigned int len)
 static __always_inline bool kcr_sg_gather(void *dst, struct scatterlist *sg,
 					  unsigned int len)
 {
-	if (unlikely(!sg || sg->length < len))
+	if (unlikely(sg->length < len))
 		return __kcr_sg_gather(dst, sg, len);
 	kcr_copy(dst, sg_virt(sg), len);
 	return true;
@@ -67,7 +67,7 @@ static __always_inline bool kcr_sg_gather(void *dst, struct scatterlist *sg,
 static __always_inline void kcr_sg_scatter(struct scatterlist *sg,
 					   const void *src, unsigned int len)
 {
-	if (unlikely(!sg || sg->length < len))
+	if (unlikely(sg->length < len))
 		__kcr_sg_scatter(sg, src, len);
 	else
 		kcr_copy(sg_virt(sg), src, len);

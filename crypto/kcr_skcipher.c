@@ -28,6 +28,15 @@ static struct kcr_site kcr_skcipher_site = {
 	.key = &kcr_skcipher_key,
 };
 
+/* Nearly all IVs have 16 bytes */
+static __always_inline void kcr_copy_iv(void *dst, const void *src, size_t len)
+{
+	if (likely(len == 16))
+		memcpy(dst, src, 16);
+	else
+		memcpy(dst, src, len);
+}
+
 typedef int (*kcr_crypt_fn)(struct skcipher_request *req);
 
 /* A miss: the request that computes in kernel memory for @orig */
@@ -113,7 +122,7 @@ static void kcr_skcipher_store(struct kcr_query *q,
 	for (i = 0; i < KCR_INLINE_WORDS; i++)
 		q->res[i] = 0;
 	if (q->size_class == KCR_CLASS_BLOB) {
-		memcpy(q->res, miss->orig->iv, kcr_small_len(q));
+		memcpy(q->res, miss->orig->iv, q->small_len);
 		q->owned_body = miss->src;
 		q->owned_bulk = miss->dst;
 		q->bulk = miss->dst;
@@ -121,7 +130,7 @@ static void kcr_skcipher_store(struct kcr_query *q,
 		miss->dst = NULL;
 	} else {
 		kcr_copy(q->res, miss->dst, len);
-		kcr_copy((u8 *)q->res + len, miss->orig->iv, kcr_small_len(q));
+		kcr_copy((u8 *)q->res + len, miss->orig->iv, q->small_len);
 	}
 	kcr_store_result(q);
 }
@@ -198,7 +207,7 @@ static noinline int kcr_skcipher_crypt_blob(struct skcipher_request *req,
 		return kcr_skcipher_compute(req, crypt, q);
 	if (q->owned_bulk)
 		kcr_sg_scatter(req->dst, q->owned_bulk, req->cryptlen);
-	memcpy(req->iv, q->res, kcr_small_len(q));
+	memcpy(req->iv, q->res, q->small_len);
 	kcr_query_end(q, true);
 	return 0;
 }
@@ -220,7 +229,7 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 			 bool enc)
 {
 	struct crypto_skcipher *tfm = crypto_skcipher_reqtfm(req);
-	unsigned int ivsize = crypto_skcipher_ivsize(tfm);
+	size_t ivsize = crypto_skcipher_ivsize(tfm);
 	unsigned int len = req->cryptlen;
 	struct kcr_shape shape = {
 		.param = enc,
@@ -230,6 +239,7 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 		.bulk_len = len,
 	};
 	struct kcr_query q __uninitialized;
+	int size_class;
 
 	/* That the cipher has no state was checked when it opted in */
 	if (!len || (req->base.flags & (CRYPTO_SKCIPHER_REQ_CONT |
@@ -237,12 +247,14 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 		kcr_site_count(&kcr_skcipher_site, KCR_PASSED, 1);
 		return crypt(req);
 	}
-	if (!kcr_query_begin(&q, &kcr_skcipher_site, req->base.tfm->kcr, &shape))
+	size_class = kcr_query_begin(&q, &kcr_skcipher_site,
+				     req->base.tfm->kcr, &shape);
+	if (size_class < 0)
 		return crypt(req);
-	if (q.size_class == KCR_CLASS_BLOB)
+	if (size_class == KCR_CLASS_BLOB)
 		return kcr_skcipher_crypt_blob(req, crypt, &q);
 
-	kcr_copy(q.key, req->iv, ivsize);
+	kcr_copy_iv(q.key, req->iv, ivsize);
 	if (!kcr_sg_gather((u8 *)q.key + ivsize, req->src, len)) {
 		kcr_query_end(&q, false);
 		return crypt(req);
@@ -250,7 +262,7 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 	if (!kcr_lookup_unified(&q))
 		return kcr_skcipher_compute(req, crypt, &q);
 	kcr_sg_scatter(req->dst, q.res, len);
-	kcr_copy(req->iv, (u8 *)q.res + len, ivsize);
+	kcr_copy_iv(req->iv, (u8 *)q.res + len, ivsize);
 	kcr_query_end(&q, true);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #ifndef _LINUX_KCR_H
 #define _LINUX_KCR_H
 
+#include <linux/errno.h>
 #include <linux/jump_label.h>
 #include <linux/minmax.h>
 #include <linux/percpu-defs.h>
@@ -74,12 +75,11 @@ enum kcr_class {
 /* One lookup in this many is timed */
 #define KCR_SAMPLE_INTERVAL	16
 
-/* &struct kcr_query.head: | site 8 | class 2 | param 6 | side 8 | small 8 | body 32 | */
+/* &struct kcr_query.head: | site 8 | class 2 | param 6 | side 8 | 0 | body 32 | */
 #define KCR_HEAD_SITE_SHIFT	56
 #define KCR_HEAD_CLASS_SHIFT	54
 #define KCR_HEAD_PARAM_SHIFT	48
 #define KCR_HEAD_SIDE_SHIFT	40
-#define KCR_HEAD_SMALL_SHIFT	32
 
 /**
  * enum kcr_counter - per-CPU event counts and tick sums of a site
@@ -146,7 +146,7 @@ struct kcr_site_dir;
  * @key: the static key of the site's gate
  * @max_body: largest body or bulk in bytes that is kept out of line
  * @ttl: jiffies after which an entry is no longer used, or 0
- * @id: part of every key, so that sites never share entries (core)
+ * @head: part of every key, so that sites never share entries (core)
  * @mode: &enum kcr_mode (core; write under the core's mutex)
  * @armed: somebody uses the site: its gate may be opened (core)
  * @stats: per-CPU counters (core)
@@ -158,7 +158,7 @@ struct kcr_site {
 	u32 max_body;
 	unsigned long ttl;
 
-	u8 id;
+	u64 head;
 	u8 mode;
 	bool armed;
 	struct kcr_stats __percpu *stats;
@@ -174,7 +174,8 @@ struct kcr_site {
  * @fingerprint: keyed hash of owner and key; picks where to look
  * @start: get_cycles() at the beginning if this request is sampled, else 0
  * @compute: ticks that computing took, filled in by the site if sampled
- * @bulk_len: bytes of result beside the small part
+ * @bulk_len: bytes of result beside the @small_len bytes
+ * @small_len: bytes of result that are in @res even if out of line
  * @size_class: &enum kcr_class
  * @body: out of line: the body, stable kernel memory or, for a lookup only,
  *	memory that is read once
@@ -197,6 +198,7 @@ struct kcr_query {
 	u64 start;
 	u64 compute;
 	u32 bulk_len;
+	u8 small_len;
 	u8 size_class;
 	const void *body;
 	void *bulk;
@@ -230,11 +232,6 @@ static inline u32 kcr_body_len(const struct kcr_query *q)
 static inline u8 kcr_side_len(const struct kcr_query *q)
 {
 	return q->head >> KCR_HEAD_SIDE_SHIFT;
-}
-
-static inline u8 kcr_small_len(const struct kcr_query *q)
-{
-	return q->head >> KCR_HEAD_SMALL_SHIFT;
 }
 
 #ifdef CONFIG_KCR
@@ -298,36 +295,39 @@ static inline void kcr_site_count(struct kcr_site *site,
  * follow each other in @q->key. What they do not fill of it is zero.
  *
  * Context: any.
- * Return: false if this request is not for reuse: just compute.
+ * Return: &enum kcr_class, also in @q->size_class, or if this request is not for
+ * reuse and is to be computed, -EOPNOTSUPP if the owner has opted out or -E2BIG
+ * if it is too large.
  */
-static __always_inline bool kcr_query_begin(struct kcr_query *q,
-					    struct kcr_site *site,
-					    struct kcr_owner *owner,
-					    const struct kcr_shape *shape)
+static __always_inline int kcr_query_begin(struct kcr_query *q,
+					   struct kcr_site *site,
+					   struct kcr_owner *owner,
+					   const struct kcr_shape *shape)
 {
 	u32 key_len = shape->side_len + shape->body_len;
 	u32 res_len = shape->small_len + shape->bulk_len;
 	u32 len = max(key_len, res_len);
-	unsigned int i = key_len / 8, words;
+	u32 i = key_len / 8, words;
+	enum kcr_class size_class;
 
 	/* Pairs with the xchg() in kcr_owner_restamp(): a new stamp, a new key */
 	q->stamp = smp_load_acquire(&owner->stamp);
 	if (unlikely(!q->stamp)) {
 		kcr_site_count(site, KCR_PASSED, 1);
-		return false;
+		return -EOPNOTSUPP;
 	}
 	if (likely(len > 32 && len <= KCR_INLINE_MAX)) {
-		q->size_class = KCR_CLASS_64;
+		size_class = KCR_CLASS_64;
 		words = KCR_INLINE_WORDS;
 	} else if (len <= 32) {
-		q->size_class = len > 16 ? KCR_CLASS_32 : KCR_CLASS_16;
+		size_class = len > 16 ? KCR_CLASS_32 : KCR_CLASS_16;
 		words = 4;
 	} else {
 		if (max(shape->body_len, shape->bulk_len) > site->max_body) {
 			kcr_site_count(site, KCR_MISS_TOO_LARGE, 1);
-			return false;
+			return -E2BIG;
 		}
-		q->size_class = KCR_CLASS_BLOB;
+		size_class = KCR_CLASS_BLOB;
 		q->owned_body = NULL;
 		q->owned_bulk = NULL;
 		words = KCR_SIDE_MAX / 8;
@@ -339,12 +339,13 @@ static __always_inline bool kcr_query_begin(struct kcr_query *q,
 
 	q->site = site;
 	q->owner = owner;
+	q->size_class = size_class;
 	q->bulk_len = shape->bulk_len;
-	q->head = (u64)site->id << KCR_HEAD_SITE_SHIFT |
-		  (u64)q->size_class << KCR_HEAD_CLASS_SHIFT |
+	q->small_len = shape->small_len;
+	q->head = site->head |
+		  (u64)size_class << KCR_HEAD_CLASS_SHIFT |
 		  (u64)shape->param << KCR_HEAD_PARAM_SHIFT |
 		  (u64)shape->side_len << KCR_HEAD_SIDE_SHIFT |
-		  (u64)shape->small_len << KCR_HEAD_SMALL_SHIFT |
 		  shape->body_len;
 
 	q->start = 0;
@@ -354,7 +355,7 @@ static __always_inline bool kcr_query_begin(struct kcr_query *q,
 		q->start = get_cycles();
 		q->compute = 0;
 	}
-	return true;
+	return size_class;
 }
 
 /**

@@ -21,6 +21,7 @@ u64 kcr_secret[KCR_SECRETS] __ro_after_init;
 void __init kcr_fingerprint_init(void)
 {
 	get_random_bytes(kcr_secret, sizeof(kcr_secret));
+	kcr_secret[1] |= 1;
 }
 
 /**

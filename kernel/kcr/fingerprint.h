@@ -27,12 +27,13 @@ static __always_inline u64 kcr_fold(u64 a, u64 b)
 /*
  * The multiply-fold of wyhash (https://github.com/wangyi-fudan/wyhash), each
  * pair of words with secrets of its own and summed by XOR, so that the
- * multiplications do not wait for each other.
+ * multiplications do not wait for each other. kcr_secret[1] is odd: no part of
+ * the head is lost.
  */
 static __always_inline u64 kcr_fp_words(u64 a, u64 b, const u64 *w,
 					unsigned int words)
 {
-	u64 h = kcr_fold(a ^ kcr_secret[0], b ^ kcr_secret[1]);
+	u64 h = a ^ (b ^ kcr_secret[0]) * kcr_secret[1];
 	unsigned int i;
 
 #pragma GCC unroll 5

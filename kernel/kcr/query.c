@@ -2,7 +2,7 @@
 /*
  * Kernel Computation Reuse: the way of a request through a site.
  *
- *	if (!kcr_query_begin(&q, site, owner, &shape))
+ *	if (kcr_query_begin(&q, site, owner, &shape) < 0)
  *		return compute();
  *	... fill in q.key (and q.body, q.bulk) ...
  *	if (kcr_lookup_unified(&q)) {
@@ -52,20 +52,38 @@ static noinline bool kcr_lookup_node(struct kcr_query *q, struct kcr_tier *l2)
 	return false;
 }
 
+static bool kcr_l2_hit(struct kcr_query *q)
+{
+	this_cpu_inc(q->site->stats->c[KCR_L2_HITS]);
+	trace_kcr_hit(q, 2);
+	return true;
+}
+
+/* Some site observes, or lets its entries expire: look closer */
+static noinline bool kcr_lookup_rare(struct kcr_query *q)
+{
+	struct kcr_tier *l2 = raw_cpu_read(kcr_l2);
+
+	if (READ_ONCE(q->site->mode) != KCR_MODE_REUSE)
+		return false;
+	if (q->size_class == KCR_CLASS_BLOB)
+		return kcr_lookup_node(q, NULL);
+	if (l2 && kcr_tier_lookup(l2, q))
+		return kcr_l2_hit(q);
+	return kcr_lookup_node(q, l2);
+}
+
 static __always_inline bool kcr_lookup_inline(struct kcr_query *q,
 					      unsigned int words)
 {
 	struct kcr_tier *l2;
 
 	q->fingerprint = kcr_fingerprint_inline(q, words);
-	if (unlikely(READ_ONCE(q->site->mode) != KCR_MODE_REUSE))
-		return false;
+	if (static_branch_unlikely(&kcr_rare_key))
+		return kcr_lookup_rare(q);
 	l2 = raw_cpu_read(kcr_l2);
-	if (likely(l2 && kcr_tier_lookup_inline(l2, q, words))) {
-		this_cpu_inc(q->site->stats->c[KCR_L2_HITS]);
-		trace_kcr_hit(q, 2);
-		return true;
-	}
+	if (likely(l2 && kcr_tier_lookup_inline(l2, q, words, false)))
+		return kcr_l2_hit(q);
 	return kcr_lookup_node(q, l2);
 }
 
@@ -84,17 +102,14 @@ static __always_inline bool kcr_lookup_inline(struct kcr_query *q,
  */
 bool kcr_lookup_unified(struct kcr_query *q)
 {
-	switch (q->size_class) {
-	case KCR_CLASS_16:
-		return kcr_lookup_inline(q, 2);
-	case KCR_CLASS_32:
-		return kcr_lookup_inline(q, 4);
-	case KCR_CLASS_64:
+	if (likely(q->size_class == KCR_CLASS_64))
 		return kcr_lookup_inline(q, KCR_INLINE_WORDS);
-	default:
-		q->fingerprint = kcr_fingerprint(q);
-		return READ_ONCE(q->site->mode) == KCR_MODE_REUSE && kcr_lookup_node(q, NULL);
-	}
+	if (q->size_class == KCR_CLASS_32)
+		return kcr_lookup_inline(q, 4);
+	if (q->size_class == KCR_CLASS_16)
+		return kcr_lookup_inline(q, 2);
+	q->fingerprint = kcr_fingerprint(q);
+	return kcr_lookup_rare(q);
 }
 EXPORT_SYMBOL_GPL(kcr_lookup_unified);
 
@@ -118,7 +133,7 @@ static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
 	}
 	found = kcr_tier_lookup(l3, q);
 	equal = found && !memcmp(res, q->res, q->size_class == KCR_CLASS_BLOB ?
-				 kcr_small_len(q) : kcr_small_len(q) + q->bulk_len) &&
+				 q->small_len : q->small_len + q->bulk_len) &&
 		(!bulk || !memcmp(bulk, q->bulk, q->bulk_len));
 	if (bulk) {
 		kfree_sensitive(q->bulk);

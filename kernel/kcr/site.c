@@ -12,7 +12,7 @@
 
 #include "kcr_private.h"
 
-/* Protected by kcr_mutex; a site's index is its id - 1 */
+/* Protected by kcr_mutex; a site's index + 1 is in its head */
 struct kcr_site *kcr_sites[KCR_MAX_SITES];
 
 const char * const kcr_mode_names[KCR_NR_MODES] = {
@@ -43,6 +43,25 @@ const char * const kcr_counter_names[KCR_NR_COUNTERS] = {
 	[KCR_SAMPLED_COMPUTES] = "sampled_computes",
 	[KCR_COMPUTE_TICKS] = "compute_ticks",
 };
+
+/* Open while some site observes or lets its entries expire */
+DEFINE_STATIC_KEY_FALSE(kcr_rare_key);
+
+static void kcr_update_rare(void)
+{
+	bool rare = false;
+	unsigned int i;
+
+	lockdep_assert_held(&kcr_mutex);
+	for (i = 0; i < KCR_MAX_SITES; i++)
+		if (kcr_sites[i])
+			rare |= kcr_sites[i]->mode == KCR_MODE_OBSERVE ||
+				kcr_sites[i]->ttl;
+	if (rare)
+		static_branch_enable(&kcr_rare_key);
+	else
+		static_branch_disable(&kcr_rare_key);
+}
 
 /*
  * Open or close a site's gate. Gates change when an administrator says so and
@@ -100,12 +119,13 @@ int kcr_site_register(struct kcr_site *site)
 	for (i = 0; i < KCR_MAX_SITES && kcr_sites[i]; i++)
 		;
 	if (i < KCR_MAX_SITES) {
-		site->id = i + 1;
+		site->head = (u64)(i + 1) << KCR_HEAD_SITE_SHIFT;
 		WRITE_ONCE(site->mode, KCR_MODE_REUSE);
 		site->armed = false;
 		err = kcr_sysfs_add_site(site);
 		if (!err)
 			kcr_sites[i] = site;
+		kcr_update_rare();
 	}
 	mutex_unlock(&kcr_mutex);
 	if (err)
@@ -128,7 +148,8 @@ void kcr_site_unregister(struct kcr_site *site)
 	mutex_lock(&kcr_mutex);
 	site->armed = false;
 	kcr_site_update(site);
-	kcr_sites[site->id - 1] = NULL;
+	kcr_sites[(site->head >> KCR_HEAD_SITE_SHIFT) - 1] = NULL;
+	kcr_update_rare();
 	kcr_flush();
 	mutex_unlock(&kcr_mutex);
 	free_percpu(site->stats);
@@ -183,12 +204,28 @@ int kcr_site_set_mode(struct kcr_site *site, enum kcr_mode mode)
 	old = site->mode;
 	if (old != mode) {
 		WRITE_ONCE(site->mode, mode);
+		kcr_update_rare();
 		kcr_site_update(site);
 		kcr_flush();
 		trace_kcr_mode(site->name, old, mode);
 	}
 	mutex_unlock(&kcr_mutex);
 	return 0;
+}
+
+/**
+ * kcr_site_set_ttl() - change when a site's entries expire
+ * @site: the site
+ * @ttl: in jiffies, 0 for never
+ *
+ * Context: may sleep.
+ */
+void kcr_site_set_ttl(struct kcr_site *site, unsigned long ttl)
+{
+	mutex_lock(&kcr_mutex);
+	WRITE_ONCE(site->ttl, ttl);
+	kcr_update_rare();
+	mutex_unlock(&kcr_mutex);
 }
 
 /**

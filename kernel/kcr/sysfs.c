@@ -61,7 +61,7 @@ static ssize_t expiry_ms_store(struct kobject *kobj, struct kobj_attribute *attr
 	/* Ages are compared in 32 bits of jiffies */
 	if (ms > 24 * 60 * 60 * MSEC_PER_SEC)
 		return -ERANGE;
-	WRITE_ONCE(kcr_kobj_site(kobj)->ttl, msecs_to_jiffies(ms));
+	kcr_site_set_ttl(kcr_kobj_site(kobj), msecs_to_jiffies(ms));
 	return count;
 }
 

@@ -136,11 +136,12 @@ bool kcr_tier_lookup(struct kcr_tier *tier, struct kcr_query *q)
 
 	switch (q->size_class) {
 	case KCR_CLASS_16:
-		return kcr_tier_lookup_inline(tier, q, 2);
+		return kcr_tier_lookup_inline(tier, q, 2, true);
 	case KCR_CLASS_32:
-		return kcr_tier_lookup_inline(tier, q, 4);
+		return kcr_tier_lookup_inline(tier, q, 4, true);
 	case KCR_CLASS_64:
-		return kcr_tier_lookup_inline(tier, q, KCR_INLINE_WORDS);
+		return kcr_tier_lookup_inline(tier, q, KCR_INLINE_WORDS,
+					      true);
 	}
 	nr = READ_ONCE(tier->index[q->fingerprint & tier->bucket_mask]);
 	slot = &tier->slots[nr];

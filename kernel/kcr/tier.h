@@ -16,7 +16,9 @@
 
 static __always_inline bool kcr_expired(const struct kcr_site *site, u32 born)
 {
-	return unlikely(site->ttl) && (u32)jiffies - born > site->ttl;
+	unsigned long ttl = READ_ONCE(site->ttl);
+
+	return unlikely(ttl) && (u32)jiffies - born > ttl;
 }
 
 /* Set only if clear, so that a hit does not write to a shared line */
@@ -32,7 +34,7 @@ static __always_inline void kcr_slot_mark(struct kcr_slot *slot)
  */
 static __always_inline bool kcr_slot_read(struct kcr_slot *slot,
 					  struct kcr_query *q,
-					  unsigned int words)
+					  unsigned int words, bool expiry)
 {
 	u64 seq = smp_load_acquire(&slot->seq);		/* (R) */
 	u64 diff = seq & 1;
@@ -45,21 +47,27 @@ static __always_inline bool kcr_slot_read(struct kcr_slot *slot,
 		q->res[i] = READ_ONCE(slot->data[i]);
 		diff |= READ_ONCE(slot->data[words + i]) ^ q->key[i];
 	}
-	diff |= kcr_expired(q->site, READ_ONCE(slot->born));
+	if (expiry)
+		diff |= kcr_expired(q->site, READ_ONCE(slot->born));
 	smp_rmb();					/* (R) */
 	diff |= READ_ONCE(slot->seq) ^ seq;
 	return !diff;
 }
 
-/* A bucket that nothing was stored in leads to slot 0, which will not match */
+/*
+ * @expiry: whether to look at the age; it need not be while kcr_rare_key is off.
+ * A bucket that nothing was stored in leads to slot 0, which will not
+ * match.
+ */
 static __always_inline bool kcr_tier_lookup_inline(struct kcr_tier *tier,
 						   struct kcr_query *q,
-						   unsigned int words)
+						   unsigned int words,
+						   bool expiry)
 {
 	u16 nr = READ_ONCE(tier->index[q->fingerprint & tier->bucket_mask]);
 	struct kcr_slot *slot = &tier->slots[nr];
 
-	if (unlikely(!kcr_slot_read(slot, q, words)))
+	if (unlikely(!kcr_slot_read(slot, q, words, expiry)))
 		return false;
 	kcr_slot_mark(slot);
 	return true;

@@ -36,8 +36,8 @@ static void begin(struct kunit *test, struct kcr_query *q, u64 seed)
 	};
 	unsigned int i;
 
-	KUNIT_ASSERT_TRUE(test, kcr_query_begin(q, &kcr_blob_site, &owner, &shape));
-	KUNIT_ASSERT_EQ(test, q->size_class, KCR_CLASS_BLOB);
+	KUNIT_ASSERT_EQ(test, kcr_query_begin(q, &kcr_blob_site, &owner, &shape),
+			KCR_CLASS_BLOB);
 	for (i = 0; i < BODY; i++) {
 		body[i] = seed * 31 + i;
 		bulk[i] = seed * 17 + i * 3;

@@ -29,7 +29,7 @@ static inline bool kcr_test_begin(struct kcr_query *q, struct kcr_site *site,
 	};
 	unsigned int i;
 
-	if (!kcr_query_begin(q, site, owner, &shape))
+	if (kcr_query_begin(q, site, owner, &shape) < 0)
 		return false;
 	for (i = 0; i < key_len / 8 && i < KCR_INLINE_WORDS; i++)
 		q->key[i] = seed * 0x9e3779b97f4a7c15ULL + i;

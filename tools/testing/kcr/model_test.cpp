@@ -74,7 +74,7 @@ private:
         shape.body_len = static_cast<u32>(body.size());
         shape.small_len = 8;
         kcr_query q;
-        ASSERT_TRUE(kcr_query_begin(&q, &system_.site(), owners_[owner]->get(), &shape));
+        ASSERT_GE(kcr_query_begin(&q, &system_.site(), owners_[owner]->get(), &shape), 0);
         if (q.size_class == KCR_CLASS_BLOB)
             q.body = body.data();
         else

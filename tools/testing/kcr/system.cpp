@@ -6,6 +6,7 @@
 extern "C" {
 
 static_key_false kcr_enabled_key{true};
+static_key_false kcr_rare_key{false};
 
 // As core.c has them; an initialiser puts them into the section for data
 __kcr_percpu kcr_tier* kcr_l2 = nullptr;
@@ -62,7 +63,7 @@ System::System(unsigned cpus) : cpus_(cpus)
     site_.name = "native";
     site_.key = &key_;
     site_.max_body = KCR_BODY_DEFAULT;
-    site_.id = 1;
+    site_.head = 1ULL << KCR_HEAD_SITE_SHIFT;
     site_.mode = KCR_MODE_REUSE;
     site_.stats = static_cast<kcr_stats*>(kcr_shim_alloc_percpu(sizeof(kcr_stats)));
 }

@@ -113,6 +113,8 @@ struct static_key_false {
 };
 #define DECLARE_STATIC_KEY_FALSE(name) extern struct static_key_false name
 #define static_branch_likely(key) likely((key)->enabled)
+#define static_branch_unlikely(key) unlikely((key)->enabled)
+#define OPTIMIZER_HIDE_VAR(var) __asm__("" : "+r"(var))
 #define KUNIT_STATIC_STUB_REDIRECT(...) do { } while (0)
 
 /* memory */
