@@ -65,18 +65,19 @@ static noinline int kcr_hash_compute(struct kcr_query *q,
 						  (u8 *)q->res);
 	kcr_compute_stop(q);
 	if (!err) {
-		kcr_copy(out, q->res, q->small_len);
+		kcr_copy(out, q->res, crypto_shash_digestsize(desc->tfm));
 		kcr_store_result(q);
 	}
 	kcr_query_end(q, false);
 	return err;
 }
 
-static __always_inline bool kcr_hash_lookup(struct kcr_query *q, u8 *out)
+static __always_inline bool kcr_hash_lookup(struct kcr_query *q, u8 *out,
+					    unsigned int digestsize)
 {
 	if (!kcr_lookup_unified(q))
 		return false;
-	kcr_copy(out, q->res, q->small_len);
+	kcr_copy(out, q->res, digestsize);
 	kcr_query_end(q, true);
 	return true;
 }
@@ -104,17 +105,17 @@ int kcr_shash_digest(struct shash_desc *desc, const u8 *data, unsigned int len,
 {
 	struct crypto_shash *tfm = desc->tfm;
 	struct kcr_query q __uninitialized;
+	unsigned int ds = crypto_shash_digestsize(tfm);
 	int size_class;
 
-	size_class = kcr_hash_begin(&q, tfm->base.kcr,
-				    crypto_shash_digestsize(tfm), len);
+	size_class = kcr_hash_begin(&q, tfm->base.kcr, ds, len);
 	if (size_class < 0)
 		goto plain;
 	if (size_class == KCR_CLASS_BLOB)
 		q.body = data;
 	else
 		kcr_copy(q.key, data, len);
-	if (kcr_hash_lookup(&q, out))
+	if (kcr_hash_lookup(&q, out, ds))
 		return 0;
 	if (kcr_hash_snapshot(&q, GFP_ATOMIC))
 		return kcr_hash_compute(&q, desc, out);
@@ -130,6 +131,8 @@ static bool kcr_ahash_map(struct ahash_request *req, struct kcr_query *q,
 {
 	unsigned int len = req->nbytes;
 
+	if (!len)
+		return true;
 	if (q->size_class != KCR_CLASS_BLOB)
 		return kcr_sg_gather(q->key, req->src, len);
 	q->body = kcr_sg_linear(req->src, len);
@@ -154,21 +157,22 @@ int kcr_ahash_digest(struct ahash_request *req)
 	struct crypto_ahash *tfm = crypto_ahash_reqtfm(req);
 	struct crypto_shash **shash = crypto_ahash_ctx(tfm);
 	struct shash_desc *desc = ahash_request_ctx(req);
+	unsigned int ds = crypto_ahash_digestsize(tfm);
 	struct kcr_query q __uninitialized;
 
 	desc->tfm = *shash;
 	if (crypto_shash_get_flags(*shash) & CRYPTO_TFM_NEED_KEY)
 		return -ENOKEY;
-	if (kcr_hash_begin(&q, tfm->base.kcr, crypto_ahash_digestsize(tfm),
-			   req->nbytes) < 0)
+	if (kcr_hash_begin(&q, tfm->base.kcr, ds, req->nbytes) < 0)
 		return shash_ahash_digest(req, desc);
-	if (!kcr_ahash_map(req, &q, gfp))
-		goto give_up;
-	if (kcr_hash_lookup(&q, req->result))
+	if (!kcr_ahash_map(req, &q, gfp)) {
+		kcr_query_abandon(&q);
+		return shash_ahash_digest(req, desc);
+	}
+	if (kcr_hash_lookup(&q, req->result, ds))
 		return 0;
 	if (kcr_hash_snapshot(&q, gfp))
 		return kcr_hash_compute(&q, desc, req->result);
-give_up:
 	kcr_hash_give_up(&q);
 	return shash_ahash_digest(req, desc);
 }

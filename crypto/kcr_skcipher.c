@@ -129,8 +129,8 @@ static void kcr_skcipher_store(struct kcr_query *q,
 		miss->src = NULL;
 		miss->dst = NULL;
 	} else {
-		kcr_copy(q->res, miss->dst, len);
-		kcr_copy((u8 *)q->res + len, miss->orig->iv, q->small_len);
+		memcpy(q->res, miss->dst, len);
+		memcpy((u8 *)q->res + len, miss->orig->iv, kcr_side_len(q));
 	}
 	kcr_store_result(q);
 }
@@ -199,8 +199,7 @@ static noinline int kcr_skcipher_crypt_blob(struct skcipher_request *req,
 {
 	memcpy(q->key, req->iv, kcr_side_len(q));
 	if (!kcr_skcipher_map(req, q)) {
-		kcr_site_count(q->site, KCR_STORES_DROPPED, 1);
-		kcr_query_end(q, false);
+		kcr_query_abandon(q);
 		return crypt(req);
 	}
 	if (!kcr_lookup_unified(q))
@@ -216,7 +215,7 @@ static noinline int kcr_skcipher_crypt_blob(struct skcipher_request *req,
  * __kcr_skcipher_crypt() - encrypt or decrypt, or do it from memory
  * @req: the request, on a transform that has an owner and its key
  * @crypt: what computes it
- * @enc: whether that encrypts
+ * @enc: 1 if that encrypts, 0 if it decrypts
  *
  * Parts of longer messages are passed through: a hit would skip state that a
  * later request needs. So is what goes asynchronous. A hit returns 0 and does
@@ -226,10 +225,10 @@ static noinline int kcr_skcipher_crypt_blob(struct skcipher_request *req,
  * Return: as @crypt does.
  */
 int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
-			 bool enc)
+			 unsigned int enc)
 {
 	struct crypto_skcipher *tfm = crypto_skcipher_reqtfm(req);
-	size_t ivsize = crypto_skcipher_ivsize(tfm);
+	unsigned int ivsize = crypto_skcipher_ivsize(tfm);
 	unsigned int len = req->cryptlen;
 	struct kcr_shape shape = {
 		.param = enc,
@@ -242,29 +241,34 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 	int size_class;
 
 	/* That the cipher has no state was checked when it opted in */
-	if (!len || (req->base.flags & (CRYPTO_SKCIPHER_REQ_CONT |
-					CRYPTO_SKCIPHER_REQ_NOTFINAL))) {
+	if (req->base.flags & (CRYPTO_SKCIPHER_REQ_CONT |
+			       CRYPTO_SKCIPHER_REQ_NOTFINAL)) {
 		kcr_site_count(&kcr_skcipher_site, KCR_PASSED, 1);
 		return crypt(req);
 	}
 	size_class = kcr_query_begin(&q, &kcr_skcipher_site,
 				     req->base.tfm->kcr, &shape);
-	if (size_class < 0)
-		return crypt(req);
-	if (size_class == KCR_CLASS_BLOB)
-		return kcr_skcipher_crypt_blob(req, crypt, &q);
+	if (unlikely(size_class != KCR_CLASS_64)) {
+		if (size_class == KCR_CLASS_BLOB)
+			return kcr_skcipher_crypt_blob(req, crypt, &q);
+		if (size_class < 0)
+			return crypt(req);
+		if (!len)
+			goto abandon;
+	}
 
 	kcr_copy_iv(q.key, req->iv, ivsize);
-	if (!kcr_sg_gather((u8 *)q.key + ivsize, req->src, len)) {
-		kcr_query_end(&q, false);
-		return crypt(req);
-	}
+	if (!kcr_sg_gather((u8 *)q.key + ivsize, req->src, len))
+		goto abandon;
 	if (!kcr_lookup_unified(&q))
 		return kcr_skcipher_compute(req, crypt, &q);
 	kcr_sg_scatter(req->dst, q.res, len);
 	kcr_copy_iv(req->iv, (u8 *)q.res + len, ivsize);
 	kcr_query_end(&q, true);
 	return 0;
+abandon:
+	kcr_query_abandon(&q);
+	return crypt(req);
 }
 EXPORT_SYMBOL_GPL(__kcr_skcipher_crypt);
 

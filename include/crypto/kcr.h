@@ -29,7 +29,8 @@ int kcr_af_alg_skcipher(void *private, bool on);
 int kcr_af_alg_hash(void *private, bool on);
 
 int __kcr_skcipher_crypt(struct skcipher_request *req,
-			 int (*crypt)(struct skcipher_request *req), bool enc);
+			 int (*crypt)(struct skcipher_request *req),
+			 unsigned int enc);
 int kcr_shash_digest(struct shash_desc *desc, const u8 *data, unsigned int len,
 		     u8 *out);
 int kcr_ahash_digest(struct ahash_request *req);
@@ -51,7 +52,7 @@ static __always_inline void kcr_tfm_release(struct crypto_tfm *tfm)
 /* The gate of the skcipher site: crypt(req), or its remembered result */
 static __always_inline int
 kcr_skcipher_crypt(struct skcipher_request *req,
-		   int (*crypt)(struct skcipher_request *req), bool enc)
+		   int (*crypt)(struct skcipher_request *req), unsigned int enc)
 {
 	if (static_branch_unlikely(&kcr_skcipher_key) && req->base.tfm->kcr)
 		return __kcr_skcipher_crypt(req, crypt, enc);
@@ -86,7 +87,7 @@ static __always_inline void kcr_tfm_release(struct crypto_tfm *tfm) { }
 
 static __always_inline int
 kcr_skcipher_crypt(struct skcipher_request *req,
-		   int (*crypt)(struct skcipher_request *req), bool enc)
+		   int (*crypt)(struct skcipher_request *req), unsigned int enc)
 {
 	return crypt(req);
 }

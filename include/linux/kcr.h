@@ -174,8 +174,8 @@ struct kcr_site {
  * @fingerprint: keyed hash of owner and key; picks where to look
  * @start: get_cycles() at the beginning if this request is sampled, else 0
  * @compute: ticks that computing took, filled in by the site if sampled
- * @bulk_len: bytes of result beside the @small_len bytes
- * @small_len: bytes of result that are in @res even if out of line
+ * @bulk_len: out of line: bytes of result at @bulk
+ * @small_len: out of line: bytes of result in @res
  * @size_class: &enum kcr_class
  * @body: out of line: the body, stable kernel memory or, for a lookup only,
  *	memory that is read once
@@ -217,9 +217,9 @@ struct kcr_query {
  * @bulk_len: bytes of bulk
  */
 struct kcr_shape {
-	u8 param;
-	u8 side_len;
-	u8 small_len;
+	u32 param;
+	u32 side_len;
+	u32 small_len;
 	u32 body_len;
 	u32 bulk_len;
 };
@@ -281,6 +281,17 @@ static inline void kcr_site_count(struct kcr_site *site,
 	this_cpu_add(site->stats->c[counter], n);
 }
 
+/* Zero what a key of @len bytes leaves of @words words; the last may be partial */
+static __always_inline void kcr_zero_key(struct kcr_query *q, u32 len,
+					 unsigned int words)
+{
+	unsigned int i;
+
+	/* A word or two, if any: WRITE_ONCE() keeps it from becoming a memset() */
+	for (i = len / 8; i < words; i++)
+		WRITE_ONCE(q->key[i], 0);
+}
+
 /**
  * kcr_query_begin() - begin a request
  * @q: the query, which need not be initialised
@@ -307,7 +318,7 @@ static __always_inline int kcr_query_begin(struct kcr_query *q,
 	u32 key_len = shape->side_len + shape->body_len;
 	u32 res_len = shape->small_len + shape->bulk_len;
 	u32 len = max(key_len, res_len);
-	u32 i = key_len / 8, words;
+	struct kcr_stats __percpu *stats = site->stats;
 	enum kcr_class size_class;
 
 	/* Pairs with the xchg() in kcr_owner_restamp(): a new stamp, a new key */
@@ -318,30 +329,25 @@ static __always_inline int kcr_query_begin(struct kcr_query *q,
 	}
 	if (likely(len > 32 && len <= KCR_INLINE_MAX)) {
 		size_class = KCR_CLASS_64;
-		words = KCR_INLINE_WORDS;
+		kcr_zero_key(q, key_len, KCR_INLINE_WORDS);
 	} else if (len <= 32) {
 		size_class = len > 16 ? KCR_CLASS_32 : KCR_CLASS_16;
-		words = 4;
+		kcr_zero_key(q, key_len, 4);
 	} else {
 		if (max(shape->body_len, shape->bulk_len) > site->max_body) {
 			kcr_site_count(site, KCR_MISS_TOO_LARGE, 1);
 			return -E2BIG;
 		}
 		size_class = KCR_CLASS_BLOB;
+		kcr_zero_key(q, shape->side_len, KCR_SIDE_MAX / 8);
+		q->bulk_len = shape->bulk_len;
+		q->small_len = shape->small_len;
 		q->owned_body = NULL;
 		q->owned_bulk = NULL;
-		words = KCR_SIDE_MAX / 8;
-		i = shape->side_len / 8;
 	}
-	/* A word or two, if any: WRITE_ONCE() keeps it from becoming a memset() */
-	for (; i < words; i++)
-		WRITE_ONCE(q->key[i], 0);
-
 	q->site = site;
 	q->owner = owner;
 	q->size_class = size_class;
-	q->bulk_len = shape->bulk_len;
-	q->small_len = shape->small_len;
 	q->head = site->head |
 		  (u64)size_class << KCR_HEAD_CLASS_SHIFT |
 		  (u64)shape->param << KCR_HEAD_PARAM_SHIFT |
@@ -349,13 +355,28 @@ static __always_inline int kcr_query_begin(struct kcr_query *q,
 		  shape->body_len;
 
 	q->start = 0;
-	this_cpu_inc(site->stats->c[KCR_LOOKUPS]);
-	if (unlikely(!(this_cpu_read(site->stats->c[KCR_LOOKUPS]) %
+	this_cpu_inc(stats->c[KCR_LOOKUPS]);
+	if (unlikely(!(this_cpu_read(stats->c[KCR_LOOKUPS]) %
 		       KCR_SAMPLE_INTERVAL))) {
 		q->start = get_cycles();
 		q->compute = 0;
 	}
 	return size_class;
+}
+
+/**
+ * kcr_query_abandon() - end a request that was not looked up after all
+ * @q: the query
+ *
+ * Context: any short of NMI.
+ */
+static inline void kcr_query_abandon(struct kcr_query *q)
+{
+	kcr_site_count(q->site, KCR_LOOKUPS, -1);
+	kcr_site_count(q->site, KCR_PASSED, 1);
+	q->start = 0;
+	if (q->size_class == KCR_CLASS_BLOB)
+		__kcr_query_end(q, false);
 }
 
 /**

@@ -133,7 +133,8 @@ static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
 	}
 	found = kcr_tier_lookup(l3, q);
 	equal = found && !memcmp(res, q->res, q->size_class == KCR_CLASS_BLOB ?
-				 q->small_len : q->small_len + q->bulk_len) &&
+				 q->small_len :
+				 8 * kcr_class_words(q->size_class)) &&
 		(!bulk || !memcmp(bulk, q->bulk, q->bulk_len));
 	if (bulk) {
 		kfree_sensitive(q->bulk);

@@ -24,7 +24,8 @@ static __always_inline bool kcr_expired(const struct kcr_site *site, u32 born)
 /* Set only if clear, so that a hit does not write to a shared line */
 static __always_inline void kcr_slot_mark(struct kcr_slot *slot)
 {
-	if (!READ_ONCE(slot->ref))
+	/* Any answer will do: another's mark, or one that is being cleared */
+	if (unlikely(!data_race(slot->ref)))
 		WRITE_ONCE(slot->ref, 1);
 }
 
