@@ -8,10 +8,11 @@
 #ifndef _LINUX_KCR_H
 #define _LINUX_KCR_H
 
+#include <asm/barrier.h>
 #include <linux/errno.h>
 #include <linux/jump_label.h>
 #include <linux/minmax.h>
-#include <linux/percpu-defs.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/timex.h>
 #include <linux/types.h>
