@@ -29,16 +29,15 @@ int run_demo(const Project& project, const std::string& json_file)
     request.machine.append = {"cryptomgr.notests"};
     request.job.argv = {(project.tool_build() / "guest/demo/kcr-demo").string()};
     request.timeout_s = demo_timeout_s;
-    fmt::print(stderr, "booting the patched kernel\n");
-    request.on_err = [](std::string_view text) {
-        std::fwrite(text.data(), 1, text.size(), stderr);
-    };
+    fmt::print(stderr, "booting the patched kernel; the work itself takes about 15 seconds\n");
+    std::string messages;
+    request.on_err = [&messages](std::string_view text) { messages += text; };
     const auto outcome = boot(request);
     if (!outcome)
         return report_error(outcome.error());
     const auto document = nlohmann::ordered_json::parse(outcome->out, nullptr, false);
     if (!document.is_object() || document.is_discarded()) {
-        fmt::print(stderr, "kcr: the demo did not finish: {}\nkcr: console log: {}\n",
+        fmt::print(stderr, "{}kcr: the demo did not finish: {}\nkcr: console log: {}\n", messages,
                    outcome->describe(), request.console_log.string());
         return outcome->success() ? exit_tool_error : boot_exit_code(outcome->end, outcome->code);
     }
