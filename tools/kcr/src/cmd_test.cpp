@@ -21,6 +21,7 @@ struct Options {
     std::vector<std::string> suites;
     bool quick = false;
     bool list = false;
+    std::string config = "base";
 };
 
 std::vector<std::string> suite_names()
@@ -44,7 +45,7 @@ int run_test(const Project& project, const Options& options)
             return report_error(unknown_word("suite", wanted, names));
     }
     Report report;
-    SuiteContext context{project, report, options.quick};
+    SuiteContext context{project, report, options.quick, options.config};
     for (const auto& suite : all_suites()) {
         const bool wanted = options.suites.empty() ||
                             std::find(options.suites.begin(), options.suites.end(), suite.name) !=
@@ -87,7 +88,10 @@ void add_test(CLI::App& app, const Project& project, int& status)
     command->add_option("suite", options->suites, "suites to run");
     command->add_flag("--quick", options->quick, "leave out what takes minutes");
     command->add_flag("--list", options->list, "list the suites");
-    command->footer("Examples:\n  kcr test\n  kcr test tool kunit-uml\n  kcr test --list");
+    command->add_option("--config", options->config, "kernel for kunit-x86 and kselftest")
+        ->capture_default_str();
+    command->footer("Examples:\n  kcr test\n  kcr test tool kunit-uml\n  kcr test --list\n"
+                    "  kcr test kunit-x86 kselftest --config debug-kasan");
     command->callback([&project, &status, options] { status = run_test(project, *options); });
 }
 

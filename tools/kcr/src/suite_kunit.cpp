@@ -86,16 +86,17 @@ void run_suite_kunit_uml(SuiteContext& context)
 
 void run_suite_kunit_x86(SuiteContext& context)
 {
-    if (auto built = prepare_and_build(context.project, "base"); !built) {
+    if (auto built = prepare_and_build(context.project, context.config); !built) {
         context.report.check("build", built);
         return;
     }
-    auto request = boot_request(context.project, "base", "kunit-x86");
+    auto request = boot_request(context.project, context.config, "kunit-x86");
     request.machine.smp = 2;
+    request.machine.memory_mb = 4096;
     request.machine.kvm = find_accelerator(context.project).kvm;
     request.machine.append = {"kunit.enable=1", fmt::format("kunit.filter_glob={}", filter),
                               "loglevel=8"};
-    request.timeout_s = kunit_timeout_s;
+    request.timeout_s = kunit_timeout_s * context.patience();
     KtapFeed feed(context.report);
     request.on_console = [&](std::string_view line) { feed.line(strip_timestamp(line)); };
     const auto outcome = boot(request);

@@ -16,6 +16,13 @@ struct SuiteContext {
     const Project& project;
     Report& report;
     bool quick = false;
+    /// The kernel configuration that the suites boot which boot one.
+    std::string config = "base";
+    /// Debug kernels under emulation take their time.
+    [[nodiscard]] double patience() const
+    {
+        return config == "base" ? 1 : 6;
+    }
 };
 
 /// A test suite of `kcr test`.

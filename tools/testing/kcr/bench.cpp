@@ -50,8 +50,8 @@ void hit(benchmark::State& state, u64 working_set)
         kcr_query_end(&q, found);
         seed += 1 + (found ? q.res[0] : 0);
     }
-    state.counters["l2_share"] =
-        static_cast<double>(system.count(KCR_L2_HITS)) / static_cast<double>(system.count(KCR_LOOKUPS));
+    state.counters["l2_share"] = static_cast<double>(system.count(KCR_L2_HITS)) /
+                                 static_cast<double>(system.count(KCR_LOOKUPS));
 }
 
 void l2_hit(benchmark::State& state)

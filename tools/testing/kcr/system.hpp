@@ -29,7 +29,10 @@ public:
     System(const System&) = delete;
     System& operator=(const System&) = delete;
 
-    kcr_site& site() { return site_; }
+    kcr_site& site()
+    {
+        return site_;
+    }
     /// Sum of a counter over all CPUs.
     [[nodiscard]] std::uint64_t count(kcr_counter counter) const;
 
@@ -43,13 +46,25 @@ private:
 class Owner
 {
 public:
-    Owner() { kcr_owner_init(&owner_); }
-    ~Owner() { kcr_owner_kill(&owner_); }
+    Owner()
+    {
+        kcr_owner_init(&owner_);
+    }
+    ~Owner()
+    {
+        kcr_owner_kill(&owner_);
+    }
     Owner(const Owner&) = delete;
     Owner& operator=(const Owner&) = delete;
 
-    void renew() { kcr_owner_renew(&owner_); }
-    kcr_owner* get() { return &owner_; }
+    void renew()
+    {
+        kcr_owner_renew(&owner_);
+    }
+    kcr_owner* get()
+    {
+        return &owner_;
+    }
 
 private:
     kcr_owner owner_{};
