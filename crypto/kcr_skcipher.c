@@ -264,7 +264,7 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 		return kcr_skcipher_compute(req, crypt, &q);
 	kcr_sg_scatter(req->dst, q.res, len);
 	kcr_copy_iv(req->iv, (u8 *)q.res + len, ivsize);
-	kcr_query_end(&q, true);
+	kcr_query_end_inline(&q, true);
 	return 0;
 abandon:
 	kcr_query_abandon(&q);

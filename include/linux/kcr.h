@@ -366,6 +366,19 @@ static __always_inline int kcr_query_begin(struct kcr_query *q,
 }
 
 /**
+ * kcr_query_end_inline() - kcr_query_end() of a query that is not out of line
+ * @q: the query
+ * @hit: whether a remembered result was handed out
+ *
+ * Context: any.
+ */
+static __always_inline void kcr_query_end_inline(struct kcr_query *q, bool hit)
+{
+	if (unlikely(q->start))
+		__kcr_query_end(q, hit);
+}
+
+/**
  * kcr_query_abandon() - end a request that was not looked up after all
  * @q: the query
  *

@@ -22,6 +22,7 @@ void __init kcr_fingerprint_init(void)
 {
 	get_random_bytes(kcr_secret, sizeof(kcr_secret));
 	kcr_secret[1] |= 1;
+	kcr_secret[KCR_SECRETS - 1] |= 1;
 }
 
 /**

@@ -11,8 +11,8 @@
 
 #include "kcr_private.h"
 
-/* Two for owner and head, one for each key word */
-#define KCR_SECRETS (KCR_INLINE_WORDS + 2)
+/* Two for owner and head, one for each key word, one for the end */
+#define KCR_SECRETS (KCR_INLINE_WORDS + 3)
 
 extern u64 kcr_secret[KCR_SECRETS];
 
@@ -27,8 +27,10 @@ static __always_inline u64 kcr_fold(u64 a, u64 b)
 /*
  * The multiply-fold of wyhash (https://github.com/wangyi-fudan/wyhash), each
  * pair of words with secrets of its own and summed by XOR, so that the
- * multiplications do not wait for each other. kcr_secret[1] is odd: no part of
- * the head is lost.
+ * multiplications do not wait for each other. The low bits of a product of
+ * similar words are as good as the secrets' low bits are, which may be bad: the
+ * last multiplication brings them up, and tiers take their index from the upper
+ * half. The multipliers are odd, so that nothing is lost.
  */
 static __always_inline u64 kcr_fp_words(u64 a, u64 b, const u64 *w,
 					unsigned int words)
@@ -43,7 +45,7 @@ static __always_inline u64 kcr_fp_words(u64 a, u64 b, const u64 *w,
 		h ^= kcr_fold(w[i] ^ kcr_secret[2 + i],
 			      w[i + 1] ^ kcr_secret[3 + i]);
 	}
-	return h;
+	return h * kcr_secret[KCR_SECRETS - 1];
 }
 #else
 static __always_inline u64 kcr_fp_words(u64 a, u64 b, const u64 *w,

@@ -143,7 +143,7 @@ bool kcr_tier_lookup(struct kcr_tier *tier, struct kcr_query *q)
 		return kcr_tier_lookup_inline(tier, q, KCR_INLINE_WORDS,
 					      true);
 	}
-	nr = READ_ONCE(tier->index[q->fingerprint & tier->bucket_mask]);
+	nr = READ_ONCE(tier->index[kcr_bucket(tier, q)]);
 	slot = &tier->slots[nr];
 	if (!kcr_slot_read_blob(slot, q))
 		return false;
@@ -170,7 +170,7 @@ static u16 kcr_tag(const struct kcr_query *q)
 enum kcr_counter kcr_tier_miss_reason(struct kcr_tier *tier,
 				      const struct kcr_query *q)
 {
-	u32 bucket = q->fingerprint & tier->bucket_mask;
+	u32 bucket = kcr_bucket(tier, q);
 	u16 nr = READ_ONCE(tier->index[bucket]);
 	struct kcr_slot *slot = &tier->slots[nr];
 
@@ -319,7 +319,7 @@ static void kcr_slot_fill(struct kcr_slot *slot, const struct kcr_query *q,
 int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
 		   struct kcr_blob *blob)
 {
-	u32 bucket = q->fingerprint & tier->bucket_mask;
+	u32 bucket = kcr_bucket(tier, q);
 	u16 nr = READ_ONCE(tier->index[bucket]);
 	struct kcr_blob *old = NULL;
 	struct kcr_slot *slot;

@@ -55,6 +55,13 @@ static __always_inline bool kcr_slot_read(struct kcr_slot *slot,
 	return !diff;
 }
 
+/* The upper half of a fingerprint is the better one, see fingerprint.h */
+static __always_inline u32 kcr_bucket(const struct kcr_tier *tier,
+				      const struct kcr_query *q)
+{
+	return q->fingerprint >> 32 & tier->bucket_mask;
+}
+
 /*
  * @expiry: whether to look at the age; it need not be while kcr_rare_key is off.
  * A bucket that nothing was stored in leads to slot 0, which will not
@@ -65,7 +72,7 @@ static __always_inline bool kcr_tier_lookup_inline(struct kcr_tier *tier,
 						   unsigned int words,
 						   bool expiry)
 {
-	u16 nr = READ_ONCE(tier->index[q->fingerprint & tier->bucket_mask]);
+	u16 nr = READ_ONCE(tier->index[kcr_bucket(tier, q)]);
 	struct kcr_slot *slot = &tier->slots[nr];
 
 	if (unlikely(!kcr_slot_read(slot, q, words, expiry)))

@@ -7,6 +7,7 @@
 #include <linux/jiffies.h>
 
 #include "kcr_test.h"
+#include "tier.h"
 
 KCR_TEST_SITE(kcr_tier_site);
 
@@ -136,7 +137,7 @@ static void interrupted_writer_test(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, put(test, tier, 64, 3), 0);
 	begin(test, &q, 64, 3);
-	slot = &tier->slots[tier->index[q.fingerprint & tier->bucket_mask]];
+	slot = &tier->slots[tier->index[kcr_bucket(tier, &q)]];
 
 	KUNIT_ASSERT_TRUE(test, kcr_slot_claim(slot));
 	saved = slot->data[3];
@@ -284,7 +285,7 @@ static void no_residue_test(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, put(test, tier, 80, 1), 0);
 	KUNIT_ASSERT_EQ(test, put(test, tier, 16, 2), 0);
 	begin(test, &q, 16, 2);
-	slot = &tier->slots[tier->index[q.fingerprint & tier->bucket_mask]];
+	slot = &tier->slots[tier->index[kcr_bucket(tier, &q)]];
 	for (i = 4; i < ARRAY_SIZE(slot->data); i++)
 		KUNIT_EXPECT_EQ(test, slot->data[i], 0);
 	kunit_deactivate_static_stub(test, kcr_fingerprint);

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -117,7 +119,8 @@ TEST(Tier, NeverReadsTornEntries)
                     q.fingerprint = kcr_fingerprint(&q);
                     std::fill(std::begin(q.res), std::end(q.res), n * kCpus + cpu);
                     kcr_store_result(&q);
-                } else if (kcr_lookup_unified(&q)) {
+                } else if (q.fingerprint = kcr_fingerprint(&q);
+                           kcr_tier_lookup(*per_cpu_ptr(&kcr_l3_local, cpu), &q)) {
                     hits++;
                     torn += std::any_of(std::begin(q.res), std::end(q.res),
                                         [&](u64 word) { return word != q.res[0]; });
@@ -159,6 +162,44 @@ TEST(Tier, SweepsWhatIsBeingStored)
     stop = true;
     for (auto& thread : threads)
         thread.join();
+}
+
+/// The other half of it, made to happen: a sweep meets a slot that is being written.
+TEST(Tier, SweepWaitsForAWriter)
+{
+    const System system;
+    kcr_tier* tier = *per_cpu_ptr(&kcr_l3_local, 0);
+    kcr_slot* slot = &tier->slots[5];
+    constexpr u64 kStamp = 12345;
+
+    ASSERT_TRUE(kcr_slot_claim(slot));
+    std::thread sweep([&] { kcr_tier_sweep(tier, kStamp); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    WRITE_ONCE(slot->stamp, kStamp);
+    kcr_slot_release(slot);
+    sweep.join();
+    EXPECT_EQ(slot->stamp, 0U);
+}
+
+/// Keys that are alike must spread over the buckets, whatever the secrets are.
+TEST(Fingerprint, SpreadsSimilarKeys)
+{
+    constexpr u64 kBuckets = KCR_L3_SLOTS * KCR_INDEX_FACTOR;
+    System system;
+    Owner owner;
+    for (int secrets = 0; secrets < 200; secrets++) {
+        kcr_fingerprint_init();
+        for (const int shift : {0, 3, 12, 20, 40, 52}) {
+            std::set<u64> buckets;
+            for (u64 n = 0; n < KCR_L3_SLOTS; n++) {
+                kcr_query q;
+                begin(q, system, owner, kKeyBytes[secrets % 4], n << shift);
+                buckets.insert((kcr_fingerprint(&q) >> 32) % kBuckets);
+            }
+            // Chance gives 3624
+            EXPECT_GE(buckets.size(), 3400U) << "shift " << shift;
+        }
+    }
 }
 
 } // namespace
