@@ -76,11 +76,15 @@ enum kcr_class {
 /* One lookup in this many is timed */
 #define KCR_SAMPLE_INTERVAL	16
 
-/* &struct kcr_query.head: | site 8 | class 2 | param 6 | side 8 | 0 | body 32 | */
-#define KCR_HEAD_SITE_SHIFT	56
-#define KCR_HEAD_CLASS_SHIFT	54
-#define KCR_HEAD_PARAM_SHIFT	48
-#define KCR_HEAD_SIDE_SHIFT	40
+/*
+ * &struct kcr_query.head: | body length 32 | 0 | site 8 | side 8 | class 2 | param 6 |
+ * What distinguishes requests for the same data is in the low bits, from where
+ * the fingerprint's multiplication spreads it upwards.
+ */
+#define KCR_HEAD_BODY_SHIFT	32
+#define KCR_HEAD_SITE_SHIFT	16
+#define KCR_HEAD_SIDE_SHIFT	8
+#define KCR_HEAD_CLASS_SHIFT	6
 
 /**
  * enum kcr_counter - per-CPU event counts and tick sums of a site
@@ -227,7 +231,7 @@ struct kcr_shape {
 
 static inline u32 kcr_body_len(const struct kcr_query *q)
 {
-	return q->head;
+	return q->head >> KCR_HEAD_BODY_SHIFT;
 }
 
 static inline u8 kcr_side_len(const struct kcr_query *q)
@@ -350,10 +354,10 @@ static __always_inline int kcr_query_begin(struct kcr_query *q,
 	q->owner = owner;
 	q->size_class = size_class;
 	q->head = site->head |
-		  (u64)size_class << KCR_HEAD_CLASS_SHIFT |
-		  (u64)shape->param << KCR_HEAD_PARAM_SHIFT |
-		  (u64)shape->side_len << KCR_HEAD_SIDE_SHIFT |
-		  shape->body_len;
+		  (u64)shape->body_len << KCR_HEAD_BODY_SHIFT |
+		  shape->side_len << KCR_HEAD_SIDE_SHIFT |
+		  size_class << KCR_HEAD_CLASS_SHIFT |
+		  shape->param;
 
 	q->start = 0;
 	this_cpu_inc(stats->c[KCR_LOOKUPS]);

@@ -103,9 +103,8 @@ static bool kcr_slot_read_blob(struct kcr_slot *slot, struct kcr_query *q)
 	u64 seq, diff;
 
 	rcu_read_lock();
-	seq = smp_load_acquire(&slot->seq);		/* (R) */
-	diff = seq & 1;
-	diff |= READ_ONCE(slot->stamp) ^ q->stamp;
+	seq = smp_load_acquire(&slot->seq) & ~1ULL;	/* (R) */
+	diff = READ_ONCE(slot->stamp) ^ q->stamp;
 	diff |= READ_ONCE(slot->head) ^ q->head;
 	diff |= READ_ONCE(slot->data[KCR_BLOB_FINGERPRINT]) ^ q->fingerprint;
 	diff |= kcr_expired(q->site, READ_ONCE(slot->born));

@@ -37,11 +37,11 @@ static __always_inline bool kcr_slot_read(struct kcr_slot *slot,
 					  struct kcr_query *q,
 					  unsigned int words, bool expiry)
 {
-	u64 seq = smp_load_acquire(&slot->seq);		/* (R) */
-	u64 diff = seq & 1;
+	/* An odd one will not be found again: it only grows */
+	u64 seq = smp_load_acquire(&slot->seq) & ~1ULL;	/* (R) */
+	u64 diff = READ_ONCE(slot->stamp) ^ q->stamp;
 	unsigned int i;
 
-	diff |= READ_ONCE(slot->stamp) ^ q->stamp;
 	diff |= READ_ONCE(slot->head) ^ q->head;
 #pragma GCC unroll 10
 	for (i = 0; i < words; i++) {

@@ -99,7 +99,9 @@ std::vector<std::string> qemu_arguments(const Machine& machine, const VmChannels
                                      "-no-reboot",         "-display",    "none"};
     const std::string split_irq = machine.kvm && machine.iommu ? ",kernel-irqchip=split" : "";
     add(argv, {"-machine", "q35" + split_irq});
-    add(argv, {"-accel", machine.kvm ? "kvm" : machine.icount ? "tcg" : "tcg,thread=multi"});
+    // In threads of their own, emulated CPUs now and then execute a breakpoint that another one
+    // has already replaced while patching code (QEMU 7.2), and the guest dies of int3.
+    add(argv, {"-accel", machine.kvm ? "kvm" : machine.icount ? "tcg" : "tcg,thread=single"});
     add(argv, {"-cpu", cpu_model(machine)});
     add(argv, {"-smp", cpu_topology(machine)});
     if (machine.icount)
