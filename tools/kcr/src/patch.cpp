@@ -50,11 +50,11 @@ bool is_header_field(std::string_view line)
 
 } // namespace
 
-std::string Patch::field(std::string_view name) const
+std::string Patch::field(std::string_view key) const
 {
     for (const auto& line : split(header, '\n')) {
-        if (line.starts_with(name) && line.size() > name.size() && line[name.size()] == ':')
-            return std::string(trim(std::string_view(line).substr(name.size() + 1)));
+        if (line.starts_with(key) && line.size() > key.size() && line[key.size()] == ':')
+            return std::string(trim(std::string_view(line).substr(key.size() + 1)));
     }
     return {};
 }

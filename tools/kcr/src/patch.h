@@ -22,7 +22,7 @@ struct Patch {
     std::vector<std::string> overlays; ///< values of its X-KCR-Overlay lines
 
     [[nodiscard]] std::string subject() const;
-    [[nodiscard]] std::string field(std::string_view name) const;
+    [[nodiscard]] std::string field(std::string_view key) const;
     /// The header without From, Subject, Date and X-KCR-Overlay lines.
     [[nodiscard]] std::string body() const;
 };

@@ -180,9 +180,9 @@ Result<Ownership> assign_overlay(const std::vector<Patch>& patches, const Overla
     for (const auto& [target, source] : overlay) {
         std::vector<std::string> names;
         for (const auto& patch : patches) {
-            const bool named =
-                std::any_of(patch.overlays.begin(), patch.overlays.end(),
-                            [&](const std::string& glob) { return glob_match(glob, target); });
+            const bool named = std::any_of(
+                patch.overlays.begin(), patch.overlays.end(),
+                [&file = target](const std::string& glob) { return glob_match(glob, file); });
             if (named)
                 names.push_back(patch.name);
         }

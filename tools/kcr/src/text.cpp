@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -156,7 +157,7 @@ std::string human_seconds(double seconds)
 {
     if (seconds < 10)
         return fmt::format("{:.1f}s", seconds);
-    const auto whole = static_cast<long>(seconds + 0.5);
+    const auto whole = std::lround(seconds);
     if (whole < 60)
         return fmt::format("{}s", whole);
     return fmt::format("{}m {:02}s", whole / 60, whole % 60);

@@ -8,7 +8,6 @@
 namespace kcr::tool
 {
 
-using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 

@@ -9,7 +9,6 @@
 namespace kcr::tool
 {
 
-namespace fs = std::filesystem;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
