@@ -19,7 +19,7 @@ void begin(kcr_query& q, System& system, Owner& owner, u32 bytes, u64 seed)
     shape.body_len = bytes;
     shape.bulk_len = bytes;
     kcr_query_begin(&q, &system.site(), owner.get(), &shape);
-    for (u32 i = 0; i < bytes / 8; i++)
+    for (u32 i = 0; i < bytes / 8 && i < KCR_INLINE_WORDS; i++)
         q.key[i] = seed + i;
 }
 
