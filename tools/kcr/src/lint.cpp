@@ -147,10 +147,10 @@ Status check_maintainers(const Project& project)
     const auto patterns = added_file_patterns(*patches);
     std::vector<std::string> orphans;
     for (const auto& [target, source] : find_overlay(project.root())) {
-        const bool covered =
-            std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-                return maintainers_pattern_matches(pattern, target);
-            });
+        const bool covered = std::any_of(patterns.begin(), patterns.end(),
+                                         [&file = target](const std::string& pattern) {
+                                             return maintainers_pattern_matches(pattern, file);
+                                         });
         if (!covered)
             orphans.push_back(target);
     }
@@ -224,7 +224,7 @@ Result<std::vector<std::string>> compiler_warnings(const Project& project)
     if (auto configured = configure(project, {.tree = project.pristine(), .config = "nokcr"});
         !configured)
         return configured.error();
-    const auto before = warnings_of(project, project.pristine(), built_objects(project, changed));
+    auto before = warnings_of(project, project.pristine(), built_objects(project, changed));
     if (!before)
         return before;
     std::erase_if(*warnings, [&](const std::string& line) {

@@ -65,7 +65,7 @@ int explain_parse_error(const CLI::App& app, const CLI::ParseError& error, int a
 
 } // namespace
 
-int main(int argc, char** argv)
+int run_tool(int argc, char** argv)
 {
     const Project project(find_root());
     catch_interrupts();
@@ -91,7 +91,7 @@ int main(int argc, char** argv)
 int main(int argc, char** argv)
 {
     try {
-        return kcr::tool::main(argc, argv);
+        return kcr::tool::run_tool(argc, argv);
     } catch (const std::exception& error) {
         return kcr::tool::report_error({error.what(), {}});
     }
