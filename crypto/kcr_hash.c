@@ -20,7 +20,7 @@
 
 DEFINE_STATIC_KEY_FALSE(kcr_hash_key);
 
-static struct kcr_site kcr_hash_site = {
+struct kcr_site kcr_hash_site = {
 	.name = "hash",
 	.key = &kcr_hash_key,
 };
@@ -33,19 +33,27 @@ static __always_inline int kcr_hash_begin(struct kcr_query *q,
 	struct kcr_shape shape = {
 		.small_len = digestsize,
 		.body_len = len,
+		.pace = kcr_last_pace(&kcr_hash_site, len),
 	};
 
 	return kcr_query_begin(q, &kcr_hash_site, owner, &shape);
 }
 
-/* Out of line, computing needs a copy of the message: false if no memory */
+/*
+ * What will be remembered is computed from a copy of the message, which out of
+ * line is not there yet. False if there is no memory, or no need.
+ */
 static bool kcr_hash_snapshot(struct kcr_query *q, gfp_t gfp)
 {
+	if (!kcr_wants_result(q))
+		return false;
 	if (q->size_class != KCR_CLASS_BLOB || q->owned_body)
 		return true;
 	q->owned_body = kmalloc(kcr_body_len(q), gfp | __GFP_NOWARN);
-	if (!q->owned_body)
+	if (!q->owned_body) {
+		kcr_site_count(q->site, KCR_STORES_DROPPED, 1);
 		return false;
+	}
 	memcpy(q->owned_body, q->body, kcr_body_len(q));
 	return true;
 }
@@ -82,13 +90,6 @@ static __always_inline bool kcr_hash_lookup(struct kcr_query *q, u8 *out,
 	return true;
 }
 
-/* No memory for a copy: drop the query, the caller computes as without us */
-static void kcr_hash_give_up(struct kcr_query *q)
-{
-	kcr_site_count(q->site, KCR_STORES_DROPPED, 1);
-	kcr_query_end(q, false);
-}
-
 /**
  * kcr_shash_digest() - digest a message, or do it from memory
  * @desc: the descriptor, of a transform that has an owner and its key; its
@@ -106,11 +107,11 @@ int kcr_shash_digest(struct shash_desc *desc, const u8 *data, unsigned int len,
 	struct crypto_shash *tfm = desc->tfm;
 	struct kcr_query q __uninitialized;
 	unsigned int ds = crypto_shash_digestsize(tfm);
-	int size_class;
+	int size_class, err;
 
 	size_class = kcr_hash_begin(&q, tfm->base.kcr, ds, len);
 	if (size_class < 0)
-		goto plain;
+		return crypto_shash_alg(tfm)->digest(desc, data, len, out);
 	if (size_class == KCR_CLASS_BLOB)
 		q.body = data;
 	else
@@ -119,9 +120,11 @@ int kcr_shash_digest(struct shash_desc *desc, const u8 *data, unsigned int len,
 		return 0;
 	if (kcr_hash_snapshot(&q, GFP_ATOMIC))
 		return kcr_hash_compute(&q, desc, out);
-	kcr_hash_give_up(&q);
-plain:
-	return crypto_shash_alg(tfm)->digest(desc, data, len, out);
+	kcr_compute_start(&q);
+	err = crypto_shash_alg(tfm)->digest(desc, data, len, out);
+	kcr_compute_stop(&q);
+	kcr_query_end(&q, false);
+	return err;
 }
 EXPORT_SYMBOL_GPL(kcr_shash_digest);
 
@@ -159,6 +162,7 @@ int kcr_ahash_digest(struct ahash_request *req)
 	struct shash_desc *desc = ahash_request_ctx(req);
 	unsigned int ds = crypto_ahash_digestsize(tfm);
 	struct kcr_query q __uninitialized;
+	int err;
 
 	desc->tfm = *shash;
 	if (crypto_shash_get_flags(*shash) & CRYPTO_TFM_NEED_KEY)
@@ -173,8 +177,11 @@ int kcr_ahash_digest(struct ahash_request *req)
 		return 0;
 	if (kcr_hash_snapshot(&q, gfp))
 		return kcr_hash_compute(&q, desc, req->result);
-	kcr_hash_give_up(&q);
-	return shash_ahash_digest(req, desc);
+	kcr_compute_start(&q);
+	err = shash_ahash_digest(req, desc);
+	kcr_compute_stop(&q);
+	kcr_query_end(&q, false);
+	return err;
 }
 EXPORT_SYMBOL_GPL(kcr_ahash_digest);
 

@@ -113,7 +113,7 @@ static void keyed_test(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, crypto_shash_set_reuse(reuse, true), 0);
 	/* No key yet: refused before anything is looked up */
 	KUNIT_EXPECT_EQ(test, crypto_shash_tfm_digest(reuse, data, 64, got), -ENOKEY);
-	KUNIT_EXPECT_EQ(test, kcr_site_sum(site, KCR_LOOKUPS), 0);
+	KUNIT_EXPECT_EQ(test, kcr_site_lookups(site), 0);
 
 	for (i = 0; i < 6; i++) {
 		/* Two digests with each of three keys, the third as the first */

@@ -23,7 +23,7 @@
 
 DEFINE_STATIC_KEY_FALSE(kcr_skcipher_key);
 
-static struct kcr_site kcr_skcipher_site = {
+struct kcr_site kcr_skcipher_site = {
 	.name = "skcipher",
 	.key = &kcr_skcipher_key,
 };
@@ -135,16 +135,33 @@ static void kcr_skcipher_store(struct kcr_query *q,
 	kcr_store_result(q);
 }
 
+/* A miss that will not be remembered: as without us */
+static int kcr_skcipher_plain(struct skcipher_request *req, kcr_crypt_fn crypt,
+			      struct kcr_query *q)
+{
+	int err;
+
+	kcr_compute_start(q);
+	err = crypt(req);
+	kcr_compute_stop(q);
+	if (err == -EINPROGRESS || err == -EBUSY)
+		q->start = 0;
+	kcr_query_end(q, false);
+	return err;
+}
+
 static noinline int kcr_skcipher_compute(struct skcipher_request *orig,
 					 kcr_crypt_fn crypt, struct kcr_query *q)
 {
-	struct kcr_skcipher_miss *miss = kcr_skcipher_prepare(orig, q);
+	struct kcr_skcipher_miss *miss;
 	int err;
 
+	if (!kcr_wants_result(q))
+		return kcr_skcipher_plain(orig, crypt, q);
+	miss = kcr_skcipher_prepare(orig, q);
 	if (!miss) {
 		kcr_site_count(q->site, KCR_STORES_DROPPED, 1);
-		kcr_query_end(q, false);
-		return crypt(orig);
+		return kcr_skcipher_plain(orig, crypt, q);
 	}
 	kcr_compute_start(q);
 	err = crypt(&miss->req);
@@ -211,11 +228,38 @@ static noinline int kcr_skcipher_crypt_blob(struct skcipher_request *req,
 	return 0;
 }
 
+/* Anything but what fits the largest inline class */
+static noinline int kcr_skcipher_crypt_rare(struct skcipher_request *req,
+					    kcr_crypt_fn crypt,
+					    struct kcr_query *q, int size_class)
+{
+	unsigned int len = req->cryptlen;
+	unsigned int ivsize;
+
+	if (size_class < 0)
+		return crypt(req);
+	if (size_class == KCR_CLASS_BLOB)
+		return kcr_skcipher_crypt_blob(req, crypt, q);
+	ivsize = kcr_side_len(q);
+	memcpy(q->key, req->iv, ivsize);
+	if (!len || !kcr_sg_gather((u8 *)q->key + ivsize, req->src, len)) {
+		kcr_query_abandon(q);
+		return crypt(req);
+	}
+	if (!kcr_lookup_unified(q))
+		return kcr_skcipher_compute(req, crypt, q);
+	kcr_sg_scatter(req->dst, q->res, len);
+	memcpy(req->iv, (u8 *)q->res + len, ivsize);
+	kcr_query_end(q, true);
+	return 0;
+}
+
 /**
  * __kcr_skcipher_crypt() - encrypt or decrypt, or do it from memory
  * @req: the request, on a transform that has an owner and its key
  * @crypt: what computes it
  * @enc: 1 if that encrypts, 0 if it decrypts
+ * @pace: what kcr_pace() said
  *
  * Parts of longer messages are passed through: a hit would skip state that a
  * later request needs. So is what goes asynchronous. A hit returns 0 and does
@@ -225,7 +269,7 @@ static noinline int kcr_skcipher_crypt_blob(struct skcipher_request *req,
  * Return: as @crypt does.
  */
 int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
-			 unsigned int enc)
+			 unsigned int enc, s32 pace)
 {
 	struct crypto_skcipher *tfm = crypto_skcipher_reqtfm(req);
 	unsigned int ivsize = crypto_skcipher_ivsize(tfm);
@@ -236,6 +280,7 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 		.small_len = ivsize,
 		.body_len = len,
 		.bulk_len = len,
+		.pace = pace,
 	};
 	struct kcr_query q __uninitialized;
 	int size_class;
@@ -248,27 +293,20 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 	}
 	size_class = kcr_query_begin(&q, &kcr_skcipher_site,
 				     req->base.tfm->kcr, &shape);
-	if (unlikely(size_class != KCR_CLASS_64)) {
-		if (size_class == KCR_CLASS_BLOB)
-			return kcr_skcipher_crypt_blob(req, crypt, &q);
-		if (size_class < 0)
-			return crypt(req);
-		if (!len)
-			goto abandon;
-	}
+	if (unlikely(size_class != KCR_CLASS_64))
+		return kcr_skcipher_crypt_rare(req, crypt, &q, size_class);
 
 	kcr_copy_iv(q.key, req->iv, ivsize);
-	if (!kcr_sg_gather((u8 *)q.key + ivsize, req->src, len))
-		goto abandon;
-	if (!kcr_lookup_unified(&q))
+	if (!kcr_sg_gather((u8 *)q.key + ivsize, req->src, len)) {
+		kcr_query_abandon(&q);
+		return crypt(req);
+	}
+	if (!kcr_lookup_64(&q))
 		return kcr_skcipher_compute(req, crypt, &q);
 	kcr_sg_scatter(req->dst, q.res, len);
 	kcr_copy_iv(req->iv, (u8 *)q.res + len, ivsize);
 	kcr_query_end_inline(&q, true);
 	return 0;
-abandon:
-	kcr_query_abandon(&q);
-	return crypt(req);
 }
 EXPORT_SYMBOL_GPL(__kcr_skcipher_crypt);
 

@@ -16,6 +16,8 @@
 DECLARE_STATIC_KEY_FALSE(kcr_tfm_key);
 DECLARE_STATIC_KEY_FALSE(kcr_skcipher_key);
 DECLARE_STATIC_KEY_FALSE(kcr_hash_key);
+extern struct kcr_site kcr_skcipher_site;
+extern struct kcr_site kcr_hash_site;
 
 int kcr_tfm_set_reuse(struct crypto_tfm *tfm, struct kcr_site *site, bool on);
 void __kcr_tfm_rekeyed(struct crypto_tfm *tfm);
@@ -30,7 +32,7 @@ int kcr_af_alg_hash(void *private, bool on);
 
 int __kcr_skcipher_crypt(struct skcipher_request *req,
 			 int (*crypt)(struct skcipher_request *req),
-			 unsigned int enc);
+			 unsigned int enc, s32 pace);
 int kcr_shash_digest(struct shash_desc *desc, const u8 *data, unsigned int len,
 		     u8 *out);
 int kcr_ahash_digest(struct ahash_request *req);
@@ -54,15 +56,21 @@ static __always_inline int
 kcr_skcipher_crypt(struct skcipher_request *req,
 		   int (*crypt)(struct skcipher_request *req), unsigned int enc)
 {
-	if (static_branch_unlikely(&kcr_skcipher_key) && req->base.tfm->kcr)
-		return __kcr_skcipher_crypt(req, crypt, enc);
+	if (static_branch_unlikely(&kcr_skcipher_key) && req->base.tfm->kcr) {
+		s32 pace = kcr_pace(&kcr_skcipher_site, req->cryptlen);
+
+		if (likely(pace >= 0))
+			return __kcr_skcipher_crypt(req, crypt, enc, pace);
+	}
 	return crypt(req);
 }
 
 /* The gate of the hash site */
-static __always_inline bool kcr_hash_reusing(const struct crypto_tfm *tfm)
+static __always_inline bool kcr_hash_reusing(const struct crypto_tfm *tfm,
+					     unsigned int len)
 {
-	return static_branch_unlikely(&kcr_hash_key) && tfm->kcr;
+	return static_branch_unlikely(&kcr_hash_key) && tfm->kcr &&
+	       kcr_should_cache(&kcr_hash_site, len);
 }
 
 #else /* !CONFIG_KCR */
@@ -92,7 +100,8 @@ kcr_skcipher_crypt(struct skcipher_request *req,
 	return crypt(req);
 }
 
-static __always_inline bool kcr_hash_reusing(const struct crypto_tfm *tfm)
+static __always_inline bool kcr_hash_reusing(const struct crypto_tfm *tfm,
+					     unsigned int len)
 {
 	return false;
 }

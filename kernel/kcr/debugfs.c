@@ -21,6 +21,8 @@ static int kcr_stats_show(struct seq_file *m, void *v)
 		site = kcr_sites[i];
 		if (!site)
 			continue;
+		seq_printf(m, "%s lookups %llu\n", site->name,
+			   kcr_site_lookups(site));
 		for (c = 0; c < KCR_NR_COUNTERS; c++)
 			seq_printf(m, "%s %s %llu\n", site->name,
 				   kcr_counter_names[c], kcr_site_sum(site, c));
@@ -96,7 +98,11 @@ static int kcr_config_show(struct seq_file *m, void *v)
 	seq_printf(m, "slot_bytes %zu\n", sizeof(struct kcr_slot));
 	seq_printf(m, "inline_max %u\n", KCR_INLINE_MAX);
 	seq_printf(m, "blob_budget %ld\n", KCR_BLOB_BUDGET);
-	seq_printf(m, "sample_interval %u\n", KCR_SAMPLE_INTERVAL);
+	seq_printf(m, "sample_interval %u\n", KCR_PACE_PERIOD / 2);
+	seq_printf(m, "trial_samples %u\n", KCR_TRIAL_SAMPLES);
+	seq_printf(m, "probe_requests %u\n", KCR_PROBE_REQUESTS);
+	seq_printf(m, "backoff_max %u\n", KCR_BACKOFF_MAX);
+	seq_printf(m, "backoff_failed_max %u\n", KCR_BACKOFF_FAILED);
 
 	mutex_lock(&kcr_mutex);
 	for (i = 0; i < KCR_MAX_SITES; i++)
@@ -115,6 +121,50 @@ static int kcr_config_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(kcr_config);
 
+static const char * const kcr_profit_names[KCR_PROFIT_NR_STATES] = {
+	[KCR_PROFIT_TRIAL] = "trial",
+	[KCR_PROFIT_BYPASS] = "bypass",
+	[KCR_PROFIT_PROBE] = "probe",
+};
+
+static void kcr_profit_show_site(struct seq_file *m, const struct kcr_site *site)
+{
+	const struct kcr_profit *p;
+	unsigned int i;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		for (i = 0; i < KCR_NR_SIZES; i++) {
+			p = &per_cpu_ptr(site->stats, cpu)->profit[i];
+			if (!p->compute && p->state == KCR_PROFIT_TRIAL)
+				continue;
+			seq_printf(m, "%s %d %u %s %u %u %u %u %lld %lld\n",
+				   site->name, cpu, 1U << i,
+				   kcr_profit_names[p->state], p->backoff,
+				   p->compute, p->hit, p->miss, p->balance,
+				   p->saved);
+		}
+	}
+}
+
+/*
+ * profit: "<site> <cpu> <size> <state> <next back-off> <mean ticks: compute>
+ * <hit> <miss> <balance of this trial> <saved in all>"
+ */
+static int kcr_profit_show(struct seq_file *m, void *v)
+{
+	unsigned int i;
+
+	seq_puts(m, "# site cpu size state backoff compute hit miss balance saved\n");
+	mutex_lock(&kcr_mutex);
+	for (i = 0; i < KCR_MAX_SITES; i++)
+		if (kcr_sites[i])
+			kcr_profit_show_site(m, kcr_sites[i]);
+	mutex_unlock(&kcr_mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kcr_profit);
+
 /* kcr_debugfs_init() - make the directory and its files */
 void __init kcr_debugfs_init(void)
 {
@@ -122,4 +172,5 @@ void __init kcr_debugfs_init(void)
 
 	debugfs_create_file("stats", 0600, dir, NULL, &kcr_stats_fops);
 	debugfs_create_file("config", 0400, dir, NULL, &kcr_config_fops);
+	debugfs_create_file("profit", 0400, dir, NULL, &kcr_profit_fops);
 }

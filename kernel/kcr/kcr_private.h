@@ -19,6 +19,18 @@
 /* Budget of a node's out-of-line entries, in bytes */
 #define KCR_BLOB_BUDGET		(16L << 20)
 #define KCR_MAX_SITES		16
+/* Profit, see profit.c: timed requests that a trial takes, ... */
+#define KCR_TRIAL_SAMPLES	256
+/* ... requests that a probe takes, and how many repeated ones end it, ... */
+#define KCR_PROBE_REQUESTS	128
+#define KCR_PROBE_SEEN		2
+/* ... and bypassed requests between, at first, at last, and after false alarms */
+#define KCR_BACKOFF_MIN		1024
+#define KCR_BACKOFF_MAX		65536
+#define KCR_BACKOFF_FAILED	(1 << 20)
+/* Defaults of a site's attributes */
+#define KCR_AUDIT_INTERVAL	1024
+#define KCR_LEARN_TARGET	100
 
 /**
  * struct kcr_slot - one entry of a tier
@@ -136,6 +148,7 @@ enum kcr_counter kcr_tier_miss_reason(struct kcr_tier *tier,
 				      const struct kcr_query *q);
 int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
 		   struct kcr_blob *blob);
+bool kcr_tier_seen(struct kcr_tier *tier, const struct kcr_query *q);
 void kcr_tier_sweep(struct kcr_tier *tier, u64 stamp);
 u32 kcr_tier_evict_blobs(struct kcr_tier *tier, u32 want, u32 steps);
 u32 kcr_tier_used(const struct kcr_tier *tier);
@@ -165,6 +178,30 @@ void kcr_site_set_ttl(struct kcr_site *site, unsigned long ttl);
 u64 kcr_site_sum(const struct kcr_site *site, enum kcr_counter counter);
 s64 kcr_site_ticks_saved(const struct kcr_site *site);
 void kcr_site_reset(struct kcr_site *site);
+
+u64 kcr_site_lookups(const struct kcr_site *site);
+void kcr_site_change_mode(struct kcr_site *site, u8 old, enum kcr_mode mode);
+void kcr_site_set_learn_target(struct kcr_site *site, u32 target);
+void kcr_site_set_always(struct kcr_site *site, bool always);
+
+/* verdict.c */
+void kcr_sites_settle(void);
+void kcr_sites_flush_work(void);
+void kcr_site_learned(struct kcr_site *site);
+void kcr_site_reject(const struct kcr_query *q, u32 offset);
+
+/* profit.c */
+enum kcr_profit_state {
+	KCR_PROFIT_TRIAL,
+	KCR_PROFIT_BYPASS,
+	KCR_PROFIT_PROBE,
+	KCR_PROFIT_NR_STATES
+};
+
+void kcr_profit_probed(struct kcr_query *q, bool seen);
+void kcr_profit_hit(const struct kcr_query *q, u64 ticks);
+void kcr_profit_miss(struct kcr_query *q, u64 ticks);
+void kcr_profit_reset(struct kcr_site *site);
 
 /* sysfs.c */
 int kcr_sysfs_init(void);

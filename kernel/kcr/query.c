@@ -2,12 +2,16 @@
 /*
  * Kernel Computation Reuse: the way of a request through a site.
  *
- *	if (kcr_query_begin(&q, site, owner, &shape) < 0)
+ *	shape.pace = kcr_pace(site, body_len);
+ *	if (shape.pace < 0 || kcr_query_begin(&q, site, owner, &shape) < 0)
  *		return compute();
  *	... fill in q.key (and q.body, q.bulk) ...
  *	if (kcr_lookup_unified(&q)) {
  *		... hand out q.res (and q.bulk) ...
  *		kcr_query_end(&q, true);
+ *	} else if (!kcr_wants_result(&q)) {
+ *		... compute ...
+ *		kcr_query_end(&q, false);
  *	} else {
  *		... compute from a copy of the input into q.res (and q.bulk) ...
  *		kcr_store_result(&q);
@@ -36,11 +40,44 @@ static noinline void kcr_missed(struct kcr_query *q, struct kcr_tier *l3)
 	trace_kcr_miss(q, reason);
 }
 
+/*
+ * What is there is not handed out, but compared with what will be computed:
+ * an audit, or observe or learn mode.
+ */
+static bool kcr_lookup_compare(struct kcr_query *q, struct kcr_tier *l3)
+{
+	if (!l3 || !kcr_tier_lookup(l3, q)) {
+		q->flags &= ~KCR_QUERY_AUDIT;
+		kcr_missed(q, l3);
+		return false;
+	}
+	q->flags |= KCR_QUERY_FOUND;
+	kcr_site_count(q->site, KCR_MISS_UNVERIFIED, 1);
+	/* So much for what reuse would have cost; audits know already */
+	if (q->start && !(q->flags & KCR_QUERY_AUDIT))
+		kcr_profit_hit(q, kcr_clock() - q->start);
+	return false;
+}
+
+/* One that was chosen to be looked at more closely */
+static bool kcr_lookup_special(struct kcr_query *q, struct kcr_tier *l3)
+{
+	q->stamp = q->true_stamp;
+	if (q->flags & KCR_QUERY_AUDIT)
+		return kcr_lookup_compare(q, l3);
+	kcr_profit_probed(q, l3 && kcr_tier_seen(l3, q));
+	return false;
+}
+
 /* The node's tier; what it has inline is copied into @l2 */
 static noinline bool kcr_lookup_node(struct kcr_query *q, struct kcr_tier *l2)
 {
 	struct kcr_tier *l3 = raw_cpu_read(kcr_l3_local);
 
+	if (!q->start)
+		q->flags = 0;
+	else if (q->flags)
+		return kcr_lookup_special(q, l3);
 	if (likely(l3) && kcr_tier_lookup(l3, q)) {
 		this_cpu_inc(q->site->stats->c[KCR_L3_HITS]);
 		trace_kcr_hit(q, 3);
@@ -59,13 +96,27 @@ static bool kcr_l2_hit(struct kcr_query *q)
 	return true;
 }
 
-/* Some site observes, or lets its entries expire: look closer */
+/* Out of line, or while some site does not simply reuse: look closer */
 static noinline bool kcr_lookup_rare(struct kcr_query *q)
 {
 	struct kcr_tier *l2 = raw_cpu_read(kcr_l2);
 
-	if (READ_ONCE(q->site->mode) != KCR_MODE_REUSE)
+	switch (READ_ONCE(q->site->mode)) {
+	case KCR_MODE_REUSE:
+		break;
+	case KCR_MODE_OBSERVE:
+	case KCR_MODE_LEARN:
+		if (q->start)
+			q->stamp = q->true_stamp;
+		q->flags = 0;
+		return kcr_lookup_compare(q, raw_cpu_read(kcr_l3_local));
+	default:
+		/* It has just been switched off */
+		q->start = 0;
+		q->flags = KCR_QUERY_DROP;
+		kcr_missed(q, NULL);
 		return false;
+	}
 	if (q->size_class == KCR_CLASS_BLOB)
 		return kcr_lookup_node(q, NULL);
 	if (l2 && kcr_tier_lookup(l2, q))
@@ -88,13 +139,27 @@ static __always_inline bool kcr_lookup_inline(struct kcr_query *q,
 }
 
 /**
+ * kcr_lookup_64() - kcr_lookup_unified() for a query of KCR_CLASS_64
+ * @q: the query
+ *
+ * Context: any.
+ * Return: as kcr_lookup_unified().
+ */
+bool kcr_lookup_64(struct kcr_query *q)
+{
+	return kcr_lookup_inline(q, KCR_INLINE_WORDS);
+}
+EXPORT_SYMBOL_GPL(kcr_lookup_64);
+
+/**
  * kcr_lookup_unified() - find the result of an earlier computation
  * @q: the query, begun and with its key filled in
  *
  * Looks into the CPU's tier, then into the node's; what the node's tier
- * answers inline is copied into the CPU's. In observe mode nothing is looked
- * up here, see kcr_store_result(). What memory @q->body points to is read
- * once, and may change meanwhile; the answer is for what was read.
+ * answers inline is copied into the CPU's. In observe and learn mode, and for
+ * audits, nothing is handed out; see kcr_store_result(). What memory @q->body
+ * points to is read once, and may change meanwhile; the answer is for what was
+ * read.
  *
  * Context: any. Takes no lock and never waits.
  * Return: true on a hit, with @q->res and @q->bulk filled in; otherwise they
@@ -102,8 +167,8 @@ static __always_inline bool kcr_lookup_inline(struct kcr_query *q,
  */
 bool kcr_lookup_unified(struct kcr_query *q)
 {
-	if (likely(q->size_class == KCR_CLASS_64))
-		return kcr_lookup_inline(q, KCR_INLINE_WORDS);
+	if (q->size_class == KCR_CLASS_64)
+		return kcr_lookup_64(q);
 	if (q->size_class == KCR_CLASS_32)
 		return kcr_lookup_inline(q, 4);
 	if (q->size_class == KCR_CLASS_16)
@@ -113,41 +178,10 @@ bool kcr_lookup_unified(struct kcr_query *q)
 }
 EXPORT_SYMBOL_GPL(kcr_lookup_unified);
 
-/* Observe mode: would reuse have answered, and the same? False: store it */
-static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
+static bool kcr_mode_stores(u8 mode)
 {
-	u64 res[KCR_INLINE_WORDS];
-	void *bulk = NULL;
-	bool found, equal;
-
-	if (READ_ONCE(q->site->mode) != KCR_MODE_OBSERVE)
-		return false;
-	memcpy(res, q->res, sizeof(res));
-	if (q->size_class == KCR_CLASS_BLOB && q->bulk_len) {
-		bulk = q->bulk;
-		q->bulk = kmalloc(q->bulk_len, GFP_NOWAIT | __GFP_NOWARN);
-		if (!q->bulk) {
-			q->bulk = bulk;
-			return false;
-		}
-	}
-	found = kcr_tier_lookup(l3, q);
-	equal = found && !memcmp(res, q->res, q->size_class == KCR_CLASS_BLOB ?
-				 q->small_len :
-				 8 * kcr_class_words(q->size_class)) &&
-		(!bulk || !memcmp(bulk, q->bulk, q->bulk_len));
-	if (bulk) {
-		kfree_sensitive(q->bulk);
-		q->bulk = bulk;
-	}
-	memcpy(q->res, res, sizeof(res));
-	memzero_explicit(res, sizeof(res));
-	if (found)
-		kcr_site_count(q->site, equal ? KCR_OBSERVE_EQUAL :
-			       KCR_OBSERVE_DIFFER, 1);
-	else
-		kcr_missed(q, l3);
-	return found;
+	return mode == KCR_MODE_REUSE || mode == KCR_MODE_OBSERVE ||
+	       mode == KCR_MODE_LEARN;
 }
 
 /**
@@ -161,11 +195,11 @@ static bool kcr_observe(struct kcr_query *q, struct kcr_tier *l3)
  *
  * Context: any short of NMI; out of line, one in which memory may be
  * allocated without waiting.
- * Return: 0, -EEXIST in observe mode if it was there, -ESTALE if the owner
- * was invalidated since the query began, -EBUSY if somebody else writes to
- * the same slot, -ENOMEM if there is no memory, -ENOSPC if out-of-line entries
- * exceed their budget, -EPERM in NMI, -ENODEV if there is no tier or the site
- * is off.
+ * Return: 0, -EEXIST if an equal result is there, -EILSEQ if a different one is
+ * (see kcr_verify_deterministic()), -ESTALE if the owner was invalidated since
+ * the query began, -EBUSY if somebody else writes to the same slot, -ENOMEM if
+ * there is no memory, -ENOSPC if out-of-line entries exceed their budget,
+ * -EPERM in NMI, -ENODEV if there is no tier or the site is off.
  */
 int kcr_store_result(struct kcr_query *q)
 {
@@ -173,13 +207,16 @@ int kcr_store_result(struct kcr_query *q)
 	struct kcr_blob *blob = NULL;
 	int err = -ENODEV;
 
-	if (!l3 || READ_ONCE(q->site->mode) == KCR_MODE_OFF)
+	if (!l3 || !kcr_wants_result(q) || !kcr_mode_stores(READ_ONCE(q->site->mode)))
 		goto out;
 	err = -EPERM;
 	if (in_nmi())
 		goto out;
-	if (kcr_observe(q, l3))
-		return -EEXIST;
+	if (q->flags & KCR_QUERY_FOUND) {
+		err = kcr_verify_deterministic(q);
+		if (err != -ENOENT)
+			return err ?: -EEXIST;
+	}
 	if (q->size_class == KCR_CLASS_BLOB) {
 		err = -ENOMEM;
 		blob = kcr_blob_create(q);
@@ -204,23 +241,6 @@ out:
 }
 EXPORT_SYMBOL_GPL(kcr_store_result);
 
-static void kcr_account(struct kcr_query *q, bool hit)
-{
-	u64 ticks = get_cycles() - q->start;
-
-	if (hit) {
-		kcr_site_count(q->site, KCR_SAMPLED_HITS, 1);
-		kcr_site_count(q->site, KCR_HIT_TICKS, ticks);
-		return;
-	}
-	if (!q->compute)
-		return;
-	kcr_site_count(q->site, KCR_SAMPLED_COMPUTES, 1);
-	kcr_site_count(q->site, KCR_COMPUTE_TICKS, q->compute);
-	kcr_site_count(q->site, KCR_SAMPLED_MISSES, 1);
-	kcr_site_count(q->site, KCR_MISS_TICKS, ticks - q->compute);
-}
-
 /* The rare half of kcr_query_end() */
 void __kcr_query_end(struct kcr_query *q, bool hit)
 {
@@ -228,7 +248,9 @@ void __kcr_query_end(struct kcr_query *q, bool hit)
 		kfree_sensitive(q->owned_body);
 		kfree_sensitive(q->owned_bulk);
 	}
-	if (q->start)
-		kcr_account(q, hit);
+	if (q->start && hit)
+		kcr_profit_hit(q, kcr_clock() - q->start);
+	else if (q->start && q->compute)
+		kcr_profit_miss(q, kcr_clock() - q->start);
 }
 EXPORT_SYMBOL_GPL(__kcr_query_end);

@@ -18,11 +18,12 @@ struct kcr_site *kcr_sites[KCR_MAX_SITES];
 const char * const kcr_mode_names[KCR_NR_MODES] = {
 	[KCR_MODE_OFF] = "off",
 	[KCR_MODE_OBSERVE] = "observe",
+	[KCR_MODE_LEARN] = "learn",
 	[KCR_MODE_REUSE] = "reuse",
+	[KCR_MODE_REJECTED] = "rejected",
 };
 
 const char * const kcr_counter_names[KCR_NR_COUNTERS] = {
-	[KCR_LOOKUPS] = "lookups",
 	[KCR_L2_HITS] = "l2_hits",
 	[KCR_L3_HITS] = "l3_hits",
 	[KCR_MISS_COLD] = "miss_cold",
@@ -33,9 +34,14 @@ const char * const kcr_counter_names[KCR_NR_COUNTERS] = {
 	[KCR_MISS_UNVERIFIED] = "miss_unverified",
 	[KCR_STORES] = "stores",
 	[KCR_STORES_DROPPED] = "stores_dropped",
+	[KCR_NOT_ADMITTED] = "not_admitted",
 	[KCR_PASSED] = "passed",
+	[KCR_BYPASSED] = "bypassed",
+	[KCR_PROBES] = "probes",
 	[KCR_OBSERVE_EQUAL] = "observe_equal",
 	[KCR_OBSERVE_DIFFER] = "observe_differ",
+	[KCR_AUDITS] = "audits",
+	[KCR_MISMATCHES] = "mismatches",
 	[KCR_SAMPLED_HITS] = "sampled_hits",
 	[KCR_HIT_TICKS] = "hit_ticks",
 	[KCR_SAMPLED_MISSES] = "sampled_misses",
@@ -44,7 +50,7 @@ const char * const kcr_counter_names[KCR_NR_COUNTERS] = {
 	[KCR_COMPUTE_TICKS] = "compute_ticks",
 };
 
-/* Open while some site observes or lets its entries expire */
+/* Open while some site does not simply reuse, or lets its entries expire */
 DEFINE_STATIC_KEY_FALSE(kcr_rare_key);
 
 static void kcr_update_rare(void)
@@ -56,6 +62,7 @@ static void kcr_update_rare(void)
 	for (i = 0; i < KCR_MAX_SITES; i++)
 		if (kcr_sites[i])
 			rare |= kcr_sites[i]->mode == KCR_MODE_OBSERVE ||
+				kcr_sites[i]->mode == KCR_MODE_LEARN ||
 				kcr_sites[i]->ttl;
 	if (rare)
 		static_branch_enable(&kcr_rare_key);
@@ -72,7 +79,8 @@ static void kcr_site_update(struct kcr_site *site)
 {
 	lockdep_assert_held(&kcr_mutex);
 
-	if (site->armed && kcr_is_enabled() && site->mode != KCR_MODE_OFF)
+	if (site->armed && kcr_is_enabled() && site->mode != KCR_MODE_OFF &&
+	    site->mode != KCR_MODE_REJECTED)
 		static_branch_enable(site->key);
 	else
 		static_branch_disable(site->key);
@@ -111,6 +119,9 @@ int kcr_site_register(struct kcr_site *site)
 		return -EINVAL;
 	if (!site->max_body)
 		site->max_body = KCR_BODY_DEFAULT;
+	if (!site->learn_target)
+		site->learn_target = KCR_LEARN_TARGET;
+	site->audit_interval = KCR_AUDIT_INTERVAL;
 	site->stats = alloc_percpu(struct kcr_stats);
 	if (!site->stats)
 		return -ENOMEM;
@@ -122,6 +133,7 @@ int kcr_site_register(struct kcr_site *site)
 		site->head = (u64)(i + 1) << KCR_HEAD_SITE_SHIFT;
 		WRITE_ONCE(site->mode, KCR_MODE_REUSE);
 		site->armed = false;
+		kcr_profit_reset(site);
 		err = kcr_sysfs_add_site(site);
 		if (!err)
 			kcr_sites[i] = site;
@@ -148,7 +160,7 @@ void kcr_site_unregister(struct kcr_site *site)
 	mutex_lock(&kcr_mutex);
 	site->armed = false;
 	kcr_site_update(site);
-	kcr_sites[(site->head >> KCR_HEAD_SITE_SHIFT) - 1] = NULL;
+	kcr_sites[(u8)(site->head >> KCR_HEAD_SITE_SHIFT) - 1] = NULL;
 	kcr_update_rare();
 	kcr_flush();
 	mutex_unlock(&kcr_mutex);
@@ -184,33 +196,74 @@ int kcr_site_arm(struct kcr_site *site)
 EXPORT_SYMBOL_GPL(kcr_site_arm);
 
 /**
+ * kcr_site_change_mode() - change a site's mode, and forget what it remembers
+ * @site: the site
+ * @old: the mode it has been in
+ * @mode: the mode it is to be in
+ *
+ * Context: may sleep; kcr_mutex held.
+ */
+void kcr_site_change_mode(struct kcr_site *site, u8 old, enum kcr_mode mode)
+{
+	lockdep_assert_held(&kcr_mutex);
+	WRITE_ONCE(site->mode, mode);
+	atomic_set(&site->learned, 0);
+	kcr_update_rare();
+	kcr_site_update(site);
+	kcr_flush();
+	kcr_profit_reset(site);
+	trace_kcr_mode(site->name, old, mode);
+}
+
+/**
  * kcr_site_set_mode() - change a site's mode
  * @site: the site
  * @mode: the new mode
  *
  * Whatever is remembered is forgotten: an entry never outlives the mode under
- * which it was stored.
+ * which it was stored. Sites are rejected by kcr_site_reject() only.
  *
  * Context: may sleep.
  * Return: 0 or -EINVAL.
  */
 int kcr_site_set_mode(struct kcr_site *site, enum kcr_mode mode)
 {
-	u8 old;
-
-	if (mode >= KCR_NR_MODES)
+	if (mode >= KCR_NR_MODES || mode == KCR_MODE_REJECTED)
 		return -EINVAL;
 	mutex_lock(&kcr_mutex);
-	old = site->mode;
-	if (old != mode) {
-		WRITE_ONCE(site->mode, mode);
-		kcr_update_rare();
-		kcr_site_update(site);
-		kcr_flush();
-		trace_kcr_mode(site->name, old, mode);
-	}
+	if (site->mode != mode)
+		kcr_site_change_mode(site, site->mode, mode);
 	mutex_unlock(&kcr_mutex);
 	return 0;
+}
+
+/**
+ * kcr_site_set_learn_target() - change when learn mode ends
+ * @site: the site
+ * @target: equal results, more than 0
+ *
+ * Context: may sleep.
+ */
+void kcr_site_set_learn_target(struct kcr_site *site, u32 target)
+{
+	WRITE_ONCE(site->learn_target, target);
+	/* There may be enough by now */
+	kcr_sites_settle();
+}
+
+/**
+ * kcr_site_set_always() - reuse even where it does not pay, or stop that
+ * @site: the site
+ * @always: whether to
+ *
+ * Context: may sleep.
+ */
+void kcr_site_set_always(struct kcr_site *site, bool always)
+{
+	mutex_lock(&kcr_mutex);
+	WRITE_ONCE(site->always, always);
+	kcr_profit_reset(site);
+	mutex_unlock(&kcr_mutex);
 }
 
 /**
@@ -246,33 +299,48 @@ u64 kcr_site_sum(const struct kcr_site *site, enum kcr_counter counter)
 	return sum;
 }
 
-static u64 kcr_site_mean(const struct kcr_site *site, enum kcr_counter ticks,
-			 enum kcr_counter samples)
+/**
+ * kcr_site_lookups() - how many keys were looked up
+ * @site: the site
+ *
+ * Context: any.
+ * Return: hits and misses of all kinds, but for those too large to look up.
+ */
+u64 kcr_site_lookups(const struct kcr_site *site)
 {
-	u64 n = kcr_site_sum(site, samples);
+	static const enum kcr_counter parts[] = {
+		KCR_L2_HITS, KCR_L3_HITS, KCR_MISS_COLD, KCR_MISS_EVICTED,
+		KCR_MISS_STALE, KCR_MISS_EXPIRED, KCR_MISS_UNVERIFIED,
+	};
+	u64 sum = 0;
+	unsigned int i;
 
-	return n ? kcr_site_sum(site, ticks) / n : 0;
+	for (i = 0; i < ARRAY_SIZE(parts); i++)
+		sum += kcr_site_sum(site, parts[i]);
+	return sum;
 }
 
 /**
  * kcr_site_ticks_saved() - estimate what reuse has saved
  * @site: the site
  *
- * Hits times the mean difference between computing and hitting, less misses
- * times the mean cost of looking up and storing in vain. May be negative.
+ * Each request that was timed stands for those since the one before: a hit
+ * for the mean cost of computing less its own, a miss for its cost beyond
+ * computing, in the red. In observe mode, what reuse would have saved.
  *
  * Context: any.
- * Return: ticks of get_cycles().
+ * Return: ticks of get_cycles(), negative if lost.
  */
 s64 kcr_site_ticks_saved(const struct kcr_site *site)
 {
-	u64 hits = kcr_site_sum(site, KCR_L2_HITS) + kcr_site_sum(site, KCR_L3_HITS);
-	u64 misses = kcr_site_sum(site, KCR_LOOKUPS) - hits;
-	s64 compute = kcr_site_mean(site, KCR_COMPUTE_TICKS, KCR_SAMPLED_COMPUTES);
-	s64 hit = kcr_site_mean(site, KCR_HIT_TICKS, KCR_SAMPLED_HITS);
-	s64 miss = kcr_site_mean(site, KCR_MISS_TICKS, KCR_SAMPLED_MISSES);
+	s64 sum = 0;
+	unsigned int i;
+	int cpu;
 
-	return (s64)hits * (compute - hit) - (s64)misses * miss;
+	for_each_possible_cpu(cpu)
+		for (i = 0; i < KCR_NR_SIZES; i++)
+			sum += READ_ONCE(per_cpu_ptr(site->stats, cpu)->profit[i].saved);
+	return sum;
 }
 
 /**
@@ -283,8 +351,14 @@ s64 kcr_site_ticks_saved(const struct kcr_site *site)
  */
 void kcr_site_reset(struct kcr_site *site)
 {
+	struct kcr_stats *stats;
+	unsigned int i;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		memset(per_cpu_ptr(site->stats, cpu), 0, sizeof(struct kcr_stats));
+	for_each_possible_cpu(cpu) {
+		stats = per_cpu_ptr(site->stats, cpu);
+		memset(stats->c, 0, sizeof(stats->c));
+		for (i = 0; i < KCR_NR_SIZES; i++)
+			WRITE_ONCE(stats->profit[i].saved, 0);
+	}
 }

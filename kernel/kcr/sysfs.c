@@ -67,9 +67,83 @@ static ssize_t expiry_ms_store(struct kobject *kobj, struct kobj_attribute *attr
 
 static struct kobj_attribute expiry_ms_attr = __ATTR_RW(expiry_ms);
 
+static ssize_t audit_interval_show(struct kobject *kobj,
+				   struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(kcr_kobj_site(kobj)->audit_interval));
+}
+
+static ssize_t audit_interval_store(struct kobject *kobj,
+				    struct kobj_attribute *attr,
+				    const char *buf, size_t count)
+{
+	unsigned int interval;
+	int err = kstrtouint(buf, 0, &interval);
+
+	if (err)
+		return err;
+	if (interval > S32_MAX)
+		return -ERANGE;
+	WRITE_ONCE(kcr_kobj_site(kobj)->audit_interval, interval);
+	return count;
+}
+
+static struct kobj_attribute audit_interval_attr = __ATTR_RW(audit_interval);
+
+static ssize_t learn_target_show(struct kobject *kobj,
+				 struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n",
+			  READ_ONCE(kcr_kobj_site(kobj)->learn_target));
+}
+
+static ssize_t learn_target_store(struct kobject *kobj,
+				  struct kobj_attribute *attr,
+				  const char *buf, size_t count)
+{
+	unsigned int target;
+	int err = kstrtouint(buf, 0, &target);
+
+	if (err)
+		return err;
+	if (!target || target > S32_MAX)
+		return -ERANGE;
+	kcr_site_set_learn_target(kcr_kobj_site(kobj), target);
+	return count;
+}
+
+static struct kobj_attribute learn_target_attr = __ATTR_RW(learn_target);
+
+static const char * const kcr_bypass_names[] = { "auto", "never" };
+
+static ssize_t bypass_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
+{
+	bool always = READ_ONCE(kcr_kobj_site(kobj)->always);
+
+	return sysfs_emit(buf, "%s\n", kcr_bypass_names[always]);
+}
+
+static ssize_t bypass_store(struct kobject *kobj, struct kobj_attribute *attr,
+			    const char *buf, size_t count)
+{
+	int always = sysfs_match_string(kcr_bypass_names, buf);
+
+	if (always < 0)
+		return always;
+	kcr_site_set_always(kcr_kobj_site(kobj), always);
+	return count;
+}
+
+static struct kobj_attribute bypass_attr = __ATTR_RW(bypass);
+
 static struct attribute *kcr_site_attrs[] = {
 	&mode_attr.attr,
 	&expiry_ms_attr.attr,
+	&audit_interval_attr.attr,
+	&learn_target_attr.attr,
+	&bypass_attr.attr,
 	NULL
 };
 ATTRIBUTE_GROUPS(kcr_site);

@@ -186,6 +186,26 @@ enum kcr_counter kcr_tier_miss_reason(struct kcr_tier *tier,
 }
 
 /**
+ * kcr_tier_seen() - whether a key was stored or noted before, and note it
+ * @tier: the tier
+ * @q: the query
+ *
+ * By the tag that its bucket keeps; good enough for guessing what will repeat.
+ *
+ * Context: any short of NMI.
+ * Return: true if it was.
+ */
+bool kcr_tier_seen(struct kcr_tier *tier, const struct kcr_query *q)
+{
+	u16 *tag = &tier->tags[kcr_bucket(tier, q)];
+
+	if (READ_ONCE(*tag) == kcr_tag(q))
+		return true;
+	WRITE_ONCE(*tag, kcr_tag(q));
+	return false;
+}
+
+/**
  * kcr_slot_claim() - make a slot's sequence odd
  * @slot: the slot
  *

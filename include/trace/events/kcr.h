@@ -16,7 +16,9 @@ TRACE_DEFINE_ENUM(KCR_MISS_TOO_LARGE);
 TRACE_DEFINE_ENUM(KCR_MISS_UNVERIFIED);
 TRACE_DEFINE_ENUM(KCR_MODE_OFF);
 TRACE_DEFINE_ENUM(KCR_MODE_OBSERVE);
+TRACE_DEFINE_ENUM(KCR_MODE_LEARN);
 TRACE_DEFINE_ENUM(KCR_MODE_REUSE);
+TRACE_DEFINE_ENUM(KCR_MODE_REJECTED);
 
 #define show_kcr_miss_reason(reason)				\
 	__print_symbolic(reason,				\
@@ -31,7 +33,9 @@ TRACE_DEFINE_ENUM(KCR_MODE_REUSE);
 	__print_symbolic(mode,					\
 		{ KCR_MODE_OFF,		"off" },		\
 		{ KCR_MODE_OBSERVE,	"observe" },		\
-		{ KCR_MODE_REUSE,	"reuse" })
+		{ KCR_MODE_LEARN,	"learn" },		\
+		{ KCR_MODE_REUSE,	"reuse" },		\
+		{ KCR_MODE_REJECTED,	"rejected" })
 
 TRACE_EVENT(kcr_hit,
 	    TP_PROTO(const struct kcr_query *q, unsigned int tier),
@@ -132,6 +136,25 @@ TRACE_EVENT(kcr_mode,
 		      __get_str(site),
 		      show_kcr_mode(__entry->old_mode),
 		      show_kcr_mode(__entry->new_mode))
+);
+
+TRACE_EVENT(kcr_bypass,
+	    TP_PROTO(const char *name, unsigned int size, unsigned int requests),
+
+	    TP_ARGS(name, size, requests),
+
+	    TP_STRUCT__entry(__string(site, name)
+			     __field(u32, size)
+			     __field(u32, requests)),
+
+	    TP_fast_assign(__assign_str(site);
+			   __entry->size = 1U << size;
+			   __entry->requests = requests;),
+
+	    TP_printk("site=%s size=%u requests=%u",
+		      __get_str(site),
+		      __entry->size,
+		      __entry->requests)
 );
 
 #endif /* _TRACE_KCR_H */

@@ -32,7 +32,7 @@ static void begin(struct kunit *test, struct kcr_query *q, u64 seed)
 {
 	struct kcr_shape shape = {
 		.side_len = SIDE, .small_len = SIDE,
-		.body_len = len, .bulk_len = len,
+		.body_len = len, .bulk_len = len, .pace = 1,
 	};
 	unsigned int i;
 

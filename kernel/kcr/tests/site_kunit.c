@@ -55,7 +55,7 @@ static void promotion_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, request(test, 64, 1, 11));
 	KUNIT_EXPECT_TRUE(test, request(test, 64, 1, 11));
 	migrate_enable();
-	KUNIT_EXPECT_EQ(test, count(KCR_LOOKUPS), 5);
+	KUNIT_EXPECT_EQ(test, kcr_site_lookups(&kcr_kunit_site), 5);
 }
 
 static void sweep_everywhere_test(struct kunit *test)
@@ -82,7 +82,7 @@ static void killed_owner_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, kcr_test_begin(&q, &kcr_kunit_site, &owner, 16,
 						16, 1));
 	KUNIT_EXPECT_EQ(test, count(KCR_PASSED), 1);
-	KUNIT_EXPECT_EQ(test, count(KCR_LOOKUPS), 0);
+	KUNIT_EXPECT_EQ(test, kcr_site_lookups(&kcr_kunit_site), 0);
 }
 
 static void owners_do_not_share_test(struct kunit *test)
@@ -171,11 +171,11 @@ static void counters_add_up_test(struct kunit *test)
 	hits = count(KCR_L2_HITS) + count(KCR_L3_HITS);
 	misses = count(KCR_MISS_COLD) + count(KCR_MISS_EVICTED) +
 		 count(KCR_MISS_STALE) + count(KCR_MISS_EXPIRED);
-	KUNIT_EXPECT_EQ(test, count(KCR_LOOKUPS), 1000);
+	KUNIT_EXPECT_EQ(test, kcr_site_lookups(&kcr_kunit_site), 1000);
 	KUNIT_EXPECT_EQ(test, hits + misses, 1000);
 	KUNIT_EXPECT_GT(test, hits, 800);
 	kcr_site_reset(&kcr_kunit_site);
-	KUNIT_EXPECT_EQ(test, count(KCR_LOOKUPS), 0);
+	KUNIT_EXPECT_EQ(test, kcr_site_lookups(&kcr_kunit_site), 0);
 }
 
 static void register_errors_test(struct kunit *test)
