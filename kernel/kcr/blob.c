@@ -15,8 +15,8 @@
 
 #include "kcr_private.h"
 
-/* Slots that a store looks at to make room, at most */
-#define KCR_ROOM_STEPS 64
+/* Entries that a store may remove to make room */
+#define KCR_ROOM_TRIES 8
 
 static struct kmem_cache *kcr_blob_cache __ro_after_init;
 
@@ -179,23 +179,25 @@ bool kcr_blob_read(const struct kcr_blob *blob, struct kcr_query *q)
 /**
  * kcr_blob_make_room() - account an entry, removing others if need be
  * @tier: the tier
+ * @q: the query whose result the entry is
  * @bytes: what the entry takes
  *
  * Context: any short of NMI.
  * Return: false if the budget does not allow it.
  */
-bool kcr_blob_make_room(struct kcr_tier *tier, long bytes)
+bool kcr_blob_make_room(struct kcr_tier *tier, const struct kcr_query *q,
+			long bytes)
 {
 	u32 tries;
 
-	for (tries = 0; tries < 4; tries++) {
+	for (tries = 0; tries <= KCR_ROOM_TRIES; tries++) {
 		if (atomic_long_add_return(bytes, &tier->blob_bytes) <=
 		    tier->blob_budget) {
 			atomic_long_inc(&tier->nr_blobs);
 			return true;
 		}
 		atomic_long_sub(bytes, &tier->blob_bytes);
-		kcr_tier_evict_blobs(tier, 2, KCR_ROOM_STEPS);
+		kcr_tier_evict_blob(tier, q);
 	}
 	return false;
 }

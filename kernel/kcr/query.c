@@ -223,7 +223,7 @@ int kcr_store_result(struct kcr_query *q)
 		if (!blob)
 			goto out;
 		err = -ENOSPC;
-		if (!kcr_blob_make_room(l3, blob->bytes)) {
+		if (!kcr_blob_make_room(l3, q, blob->bytes)) {
 			kcr_blob_discard(blob);
 			kcr_blob_drop(blob);
 			goto out;

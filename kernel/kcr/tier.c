@@ -30,12 +30,9 @@
 #include "kcr_private.h"
 #include "tier.h"
 
-/* How many slots the clock hand looks at before it takes any */
-#define KCR_CLOCK_STEPS 16
-
 /**
  * kcr_tier_create() - allocate an empty tier
- * @nr_slots: number of entries, a power of two, at most 8192
+ * @nr_slots: number of entries, a power of two, at most 4096
  * @level: 2 or 3
  * @node: memory node
  * @blob_budget: bytes for out-of-line entries, 0 for none
@@ -64,7 +61,11 @@ struct kcr_tier *kcr_tier_create(u32 nr_slots, u8 level, int node,
 				    GFP_KERNEL, node);
 	tier->tags = kvzalloc_node(array_size(buckets, sizeof(u16)),
 				   GFP_KERNEL, node);
-	if (!tier->slots || !tier->index || !tier->tags) {
+	if (level == 3)
+		tier->shares = kvzalloc_node(sizeof(*tier->shares) << KCR_SHARES_SHIFT,
+					     GFP_KERNEL, node);
+	if (!tier->slots || !tier->index || !tier->tags ||
+	    (level == 3 && !tier->shares)) {
 		kcr_tier_destroy(tier);
 		return NULL;
 	}
@@ -88,6 +89,7 @@ void kcr_tier_destroy(struct kcr_tier *tier)
 	kvfree(tier->slots);
 	kvfree(tier->index);
 	kvfree(tier->tags);
+	kvfree(tier->shares);
 	kfree(tier);
 }
 
@@ -186,6 +188,19 @@ enum kcr_counter kcr_tier_miss_reason(struct kcr_tier *tier,
 }
 
 /**
+ * kcr_tier_noted() - whether a key was stored or noted before
+ * @tier: the tier
+ * @q: the query
+ *
+ * Context: any.
+ * Return: true if it was, as far as its bucket's tag remembers.
+ */
+bool kcr_tier_noted(const struct kcr_tier *tier, const struct kcr_query *q)
+{
+	return READ_ONCE(tier->tags[kcr_bucket(tier, q)]) == kcr_tag(q);
+}
+
+/**
  * kcr_tier_seen() - whether a key was stored or noted before, and note it
  * @tier: the tier
  * @q: the query
@@ -230,7 +245,14 @@ void kcr_slot_release(struct kcr_slot *slot)
 	smp_store_release(&slot->seq, slot->seq + 1);			/* (W) */
 }
 
-static bool kcr_slot_has_blob(const struct kcr_slot *slot)
+/**
+ * kcr_slot_has_blob() - whether a slot's entry is out of line
+ * @slot: the slot
+ *
+ * Context: any; a guess, unless the caller has claimed the slot.
+ * Return: true if it is.
+ */
+bool kcr_slot_has_blob(const struct kcr_slot *slot)
 {
 	return READ_ONCE(slot->stamp) &&
 	       ((READ_ONCE(slot->head) >> KCR_HEAD_CLASS_SHIFT) & 3) ==
@@ -255,9 +277,18 @@ static struct kcr_blob *kcr_slot_wipe(struct kcr_slot *slot, unsigned int from)
 	return blob;
 }
 
-/* Remove what a slot holds if its stamp is @stamp, waiting for writers */
-static bool kcr_slot_evict(struct kcr_tier *tier, struct kcr_slot *slot,
-			   u64 stamp, bool wait)
+/**
+ * kcr_slot_evict() - remove what a slot holds
+ * @tier: the tier
+ * @slot: the slot
+ * @stamp: only if it has this stamp; or KCR_ANY_STAMP
+ * @wait: for a writer that has claimed the slot; else leave it to that one
+ *
+ * Context: any short of NMI.
+ * Return: true if something was removed.
+ */
+bool kcr_slot_evict(struct kcr_tier *tier, struct kcr_slot *slot, u64 stamp,
+		    bool wait)
 {
 	struct kcr_blob *blob = NULL;
 	unsigned long flags;
@@ -270,10 +301,14 @@ static bool kcr_slot_evict(struct kcr_tier *tier, struct kcr_slot *slot,
 		cpu_relax();
 	}
 	if (slot->stamp && (stamp == KCR_ANY_STAMP || slot->stamp == stamp)) {
+		u64 old = slot->stamp;
+
 		blob = kcr_slot_wipe(slot, 0);
+		kcr_tier_charge(tier, old, blob, 0, NULL);
 		WRITE_ONCE(slot->head, 0);
 		WRITE_ONCE(slot->bucket, KCR_NO_BUCKET);
 		WRITE_ONCE(slot->ref, 0);
+		WRITE_ONCE(slot->life, 0);
 		evicted = true;
 	}
 	kcr_slot_release(slot);
@@ -282,24 +317,6 @@ out:
 	if (blob)
 		kcr_blob_retire(tier, blob);
 	return evicted;
-}
-
-/* CLOCK with one bit: the first slot not read since the hand last passed */
-static u16 kcr_tier_victim(struct kcr_tier *tier)
-{
-	struct kcr_slot *slot;
-	unsigned int i;
-	u32 nr = 0;
-
-	for (i = 0; i < KCR_CLOCK_STEPS; i++) {
-		nr = READ_ONCE(tier->hand) & (tier->nr_slots - 1);
-		WRITE_ONCE(tier->hand, nr + 1);
-		slot = &tier->slots[nr];
-		if (!READ_ONCE(slot->ref))
-			break;
-		WRITE_ONCE(slot->ref, 0);
-	}
-	return nr;
 }
 
 static void kcr_slot_fill(struct kcr_slot *slot, const struct kcr_query *q,
@@ -319,6 +336,7 @@ static void kcr_slot_fill(struct kcr_slot *slot, const struct kcr_query *q,
 	WRITE_ONCE(slot->head, q->head);
 	WRITE_ONCE(slot->bucket, bucket);
 	WRITE_ONCE(slot->ref, 0);
+	WRITE_ONCE(slot->life, 0);
 	WRITE_ONCE(slot->born, (u32)jiffies);
 	WRITE_ONCE(slot->stamp, q->stamp);
 }
@@ -329,24 +347,25 @@ static void kcr_slot_fill(struct kcr_slot *slot, const struct kcr_query *q,
  * @q: the query, with key, fingerprint and, if inline, result
  * @blob: the entry if it is out of line; the tier owns it on success
  *
- * Overwrites what the bucket led to, or else what the clock hand finds.
+ * Overwrites what the bucket led to, or else what kcr_tier_place() finds.
  *
  * Context: any short of NMI. Never waits.
- * Return: 0, -EBUSY if somebody else writes to the slot, -ESTALE if the owner
- * was invalidated since the query began.
+ * Return: 0, -EBUSY if somebody else writes to the slot or nothing may be
+ * displaced, -ESTALE if the owner was invalidated since the query began.
  */
 int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
 		   struct kcr_blob *blob)
 {
 	u32 bucket = kcr_bucket(tier, q);
-	u16 nr = READ_ONCE(tier->index[bucket]);
+	int nr = kcr_tier_place(tier, q);
 	struct kcr_blob *old = NULL;
 	struct kcr_slot *slot;
 	unsigned long flags;
 	int err = -EBUSY;
+	u64 old_stamp;
 
-	if (READ_ONCE(tier->slots[nr].bucket) != bucket)
-		nr = kcr_tier_victim(tier);
+	if (nr < 0)
+		return err;
 	slot = &tier->slots[nr];
 
 	if (!READ_ONCE(q->owner->stored))
@@ -357,8 +376,10 @@ int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
 		goto out;
 	err = -ESTALE;
 	if (READ_ONCE(q->owner->stamp) == q->stamp) {	/* (S) */
+		old_stamp = slot->stamp;
 		old = kcr_slot_wipe(slot, blob ? 2 : 2 * kcr_class_words(q->size_class));
 		kcr_slot_fill(slot, q, blob, bucket);
+		kcr_tier_charge(tier, old_stamp, old, q->stamp, blob);
 		WRITE_ONCE(tier->index[bucket], nr);
 		WRITE_ONCE(tier->tags[bucket], kcr_tag(q));
 		err = 0;
@@ -393,34 +414,6 @@ void kcr_tier_sweep(struct kcr_tier *tier, u64 stamp)
 			continue;
 		kcr_slot_evict(tier, slot, stamp, true);
 	}
-}
-
-/**
- * kcr_tier_evict_blobs() - remove out-of-line entries
- * @tier: the tier
- * @want: how many
- * @steps: how many slots to look at, at most
- *
- * Context: any short of NMI.
- * Return: how many were removed.
- */
-u32 kcr_tier_evict_blobs(struct kcr_tier *tier, u32 want, u32 steps)
-{
-	u32 done = 0;
-
-	while (done < want && steps--) {
-		u32 nr = READ_ONCE(tier->hand) & (tier->nr_slots - 1);
-		struct kcr_slot *slot = &tier->slots[nr];
-
-		WRITE_ONCE(tier->hand, nr + 1);
-		if (!kcr_slot_has_blob(slot))
-			continue;
-		if (READ_ONCE(slot->ref))
-			WRITE_ONCE(slot->ref, 0);
-		else if (kcr_slot_evict(tier, slot, KCR_ANY_STAMP, false))
-			done++;
-	}
-	return done;
 }
 
 /**

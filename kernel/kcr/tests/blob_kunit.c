@@ -64,7 +64,7 @@ static int put(struct kunit *test, struct kcr_tier *tier, u64 seed)
 	KUNIT_ASSERT_NOT_NULL(test, blob);
 	KUNIT_EXPECT_NULL(test, q.owned_body);
 	KUNIT_EXPECT_NULL(test, q.owned_bulk);
-	if (!kcr_blob_make_room(tier, blob->bytes)) {
+	if (!kcr_blob_make_room(tier, &q, blob->bytes)) {
 		kcr_blob_drop(blob);
 		return -ENOSPC;
 	}
