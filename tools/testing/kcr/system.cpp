@@ -29,6 +29,22 @@ void kcr_sweep(u64 stamp)
         kcr_tier_sweep(node_tier, stamp);
 }
 
+// As verdict.c has them, without a worker
+void kcr_site_learned(kcr_site* site)
+{
+    if (__atomic_add_fetch(&site->learned.counter, 1, __ATOMIC_RELAXED) >=
+        static_cast<int>(site->learn_target))
+        WRITE_ONCE(site->mode, KCR_MODE_REUSE);
+}
+
+void kcr_site_reject(const kcr_query* q, u32 offset)
+{
+    kcr_site* site = q->site;
+    site->verdict.offset = offset;
+    site->head += 1ULL << KCR_HEAD_ERA_SHIFT;
+    WRITE_ONCE(site->mode, KCR_MODE_REJECTED);
+}
+
 } // extern "C"
 
 namespace kcr::native

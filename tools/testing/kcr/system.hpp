@@ -7,6 +7,7 @@
 
 extern "C" {
 #include "kcr_private.h"
+#include "tier.h"
 }
 
 // Kernel words that C++ headers use otherwise

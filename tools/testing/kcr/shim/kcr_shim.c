@@ -2,9 +2,11 @@
 #include "kcr_shim.h"
 
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #define KCR_SHIM_DYNAMIC 65536
+#define KCR_SHIM_HUGE (2UL << 20)
 
 extern char __start_kcr_percpu[], __stop_kcr_percpu[];
 
@@ -70,6 +72,16 @@ void *kcr_shim_alloc(size_t size, bool zero)
 	if (zero)
 		memset(p, 0, size);
 	return p;
+}
+
+/* The kernel's direct map has huge pages, so tables get one of their own */
+void *kcr_shim_alloc_table(size_t size)
+{
+	size = (size + KCR_SHIM_HUGE - 1) & ~(size_t)(KCR_SHIM_HUGE - 1);
+	void *p = check(aligned_alloc(KCR_SHIM_HUGE, size));
+
+	madvise(p, size, MADV_HUGEPAGE);
+	return memset(p, 0, size);
 }
 
 struct kmem_cache *kcr_shim_cache(size_t size)

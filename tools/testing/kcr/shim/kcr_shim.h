@@ -26,12 +26,17 @@ extern "C" {
 
 typedef uint8_t u8;
 typedef uint16_t u16;
+typedef int32_t s32;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int64_t s64;
 typedef unsigned int gfp_t;
+typedef struct {
+	int counter;
+} atomic_t;
 
 #define U16_MAX UINT16_MAX
+#define S32_MAX INT32_MAX
 #define U64_MAX UINT64_MAX
 
 /* compiler */
@@ -53,6 +58,12 @@ typedef unsigned int gfp_t;
 #define data_race(x) (x)
 #define max(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })
 #define min(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
+#define min_t(type, a, b) ({ type _a = (a); type _b = (b); _a < _b ? _a : _b; })
+#define max_t(type, a, b) ({ type _a = (a); type _b = (b); _a > _b ? _a : _b; })
+#ifndef __cplusplus
+#define fallthrough __attribute__((fallthrough))
+#endif
+#define __fls(x) (63UL - (unsigned long)__builtin_clzl(x))
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 #define WRITE_ONCE(x, v) __atomic_store_n(&(x), (typeof(x))(v), __ATOMIC_RELAXED)
 #define smp_load_acquire(p) __atomic_load_n(p, __ATOMIC_ACQUIRE)
@@ -100,6 +111,13 @@ void *kcr_shim_alloc_percpu(size_t size);
 #define this_cpu_read(x) (*this_cpu_ptr(&(x)))
 #define this_cpu_add(x, n) ((void)(*this_cpu_ptr(&(x)) += (n)))
 #define this_cpu_inc(x) this_cpu_add(x, 1)
+#define this_cpu_write(x, v) ((void)(*this_cpu_ptr(&(x)) = (v)))
+#define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < NR_CPUS; (cpu)++)
+/* Nobody runs meanwhile, so all CPUs may as well be offline */
+#define cpu_online(cpu) false
+#define on_each_cpu(func, info, wait) ((void)(func))
+#define cpus_read_lock() do { } while (0)
+#define cpus_read_unlock() do { } while (0)
 #define in_nmi() false
 #define local_irq_save(flags) ((void)((flags) = 0))
 #define local_irq_restore(flags) ((void)(flags))
@@ -126,9 +144,10 @@ struct kmem_cache {
 	size_t size;
 };
 void *kcr_shim_alloc(size_t size, bool zero);
+void *kcr_shim_alloc_table(size_t size);
 #define kmalloc(size, gfp) kcr_shim_alloc(size, false)
 #define kzalloc_node(size, gfp, node) kcr_shim_alloc(size, true)
-#define kvzalloc_node(size, gfp, node) kcr_shim_alloc(size, true)
+#define kvzalloc_node(size, gfp, node) kcr_shim_alloc_table(size)
 #define kfree(p) free(p)
 #define kvfree(p) free(p)
 #define kfree_sensitive(p) free(p)
@@ -162,6 +181,7 @@ static inline u64 get_cycles(void)
 #define trace_kcr_miss(q, reason) do { } while (0)
 #define trace_kcr_store(q, err) do { } while (0)
 #define trace_kcr_invalidate(old_stamp, new_stamp) do { } while (0)
+#define trace_kcr_bypass(name, size, requests) do { } while (0)
 
 #ifdef __cplusplus
 }
