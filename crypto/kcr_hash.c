@@ -33,7 +33,6 @@ static __always_inline int kcr_hash_begin(struct kcr_query *q,
 	struct kcr_shape shape = {
 		.small_len = digestsize,
 		.body_len = len,
-		.pace = kcr_last_pace(&kcr_hash_site, len),
 	};
 
 	return kcr_query_begin(q, &kcr_hash_site, owner, &shape);

@@ -259,7 +259,6 @@ static noinline int kcr_skcipher_crypt_rare(struct skcipher_request *req,
  * @req: the request, on a transform that has an owner and its key
  * @crypt: what computes it
  * @enc: 1 if that encrypts, 0 if it decrypts
- * @pace: what kcr_pace() said
  *
  * Parts of longer messages are passed through: a hit would skip state that a
  * later request needs. So is what goes asynchronous. A hit returns 0 and does
@@ -269,7 +268,7 @@ static noinline int kcr_skcipher_crypt_rare(struct skcipher_request *req,
  * Return: as @crypt does.
  */
 int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
-			 unsigned int enc, s32 pace)
+			 unsigned int enc)
 {
 	struct crypto_skcipher *tfm = crypto_skcipher_reqtfm(req);
 	unsigned int ivsize = crypto_skcipher_ivsize(tfm);
@@ -280,7 +279,6 @@ int __kcr_skcipher_crypt(struct skcipher_request *req, kcr_crypt_fn crypt,
 		.small_len = ivsize,
 		.body_len = len,
 		.bulk_len = len,
-		.pace = pace,
 	};
 	struct kcr_query q __uninitialized;
 	int size_class;

@@ -32,7 +32,7 @@ int kcr_af_alg_hash(void *private, bool on);
 
 int __kcr_skcipher_crypt(struct skcipher_request *req,
 			 int (*crypt)(struct skcipher_request *req),
-			 unsigned int enc, s32 pace);
+			 unsigned int enc);
 int kcr_shash_digest(struct shash_desc *desc, const u8 *data, unsigned int len,
 		     u8 *out);
 int kcr_ahash_digest(struct ahash_request *req);
@@ -56,12 +56,9 @@ static __always_inline int
 kcr_skcipher_crypt(struct skcipher_request *req,
 		   int (*crypt)(struct skcipher_request *req), unsigned int enc)
 {
-	if (static_branch_unlikely(&kcr_skcipher_key) && req->base.tfm->kcr) {
-		s32 pace = kcr_pace(&kcr_skcipher_site, req->cryptlen);
-
-		if (likely(pace >= 0))
-			return __kcr_skcipher_crypt(req, crypt, enc, pace);
-	}
+	if (static_branch_unlikely(&kcr_skcipher_key) && req->base.tfm->kcr &&
+	    kcr_should_cache(&kcr_skcipher_site, req->cryptlen))
+		return __kcr_skcipher_crypt(req, crypt, enc);
 	return crypt(req);
 }
 

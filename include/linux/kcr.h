@@ -9,6 +9,9 @@
 #define _LINUX_KCR_H
 
 #include <asm/barrier.h>
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+#include <asm/rmwcc.h>
+#endif
 #include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/jump_label.h>
@@ -85,25 +88,29 @@ static __always_inline unsigned long kcr_size(u32 body_len)
 	return __fls(body_len | 1);
 }
 
-/**
- * kcr_pace() - ask whether reuse is worth trying for a request
- * @site: the site
- * @body_len: bytes of body
- *
- * Part of a site's gate, to be asked once for each request. Where requests of
- * this size were found not to pay on this CPU, counts down to the next time
- * that they are given a chance.
- *
- * Context: any.
- * Return: negative if the request is to be computed without further ado;
- * otherwise &struct kcr_shape.pace.
- */
-static __always_inline s32 kcr_pace(const struct kcr_site *site, u32 body_len)
+/* Count a per-CPU counter up; true if it still is negative */
+static __always_inline bool kcr_inc_negative(s32 __percpu *counter)
 {
-	s32 __percpu *pace = &site->stats->pace[kcr_size(body_len)];
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+	/* One instruction and a branch; it is most of what a bypass costs */
+	return GEN_UNARY_RMWcc("incl", *__my_cpu_ptr(counter), s,
+			       __percpu_arg([var]));
+#else
+	this_cpu_inc(*counter);
+	return this_cpu_read(*counter) < 0;
+#endif
+}
 
-	this_cpu_inc(*pace);
-	return this_cpu_read(*pace);
+/* Count a per-CPU counter down; true if it is zero then */
+static __always_inline bool kcr_dec_zero(u32 __percpu *counter)
+{
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+	return GEN_UNARY_RMWcc("decl", *__my_cpu_ptr(counter), e,
+			       __percpu_arg([var]));
+#else
+	this_cpu_dec(*counter);
+	return !this_cpu_read(*counter);
+#endif
 }
 
 /**
@@ -111,7 +118,9 @@ static __always_inline s32 kcr_pace(const struct kcr_site *site, u32 body_len)
  * @site: the site
  * @body_len: bytes of body
  *
- * kcr_pace() for gates that have no means to pass on what it returns.
+ * Part of a site's gate, to be asked once for each request. Where requests of
+ * this size were found not to pay on this CPU, counts up to the next time that
+ * they are given a chance.
  *
  * Context: any.
  * Return: false if the request is to be computed without further ado.
@@ -119,13 +128,7 @@ static __always_inline s32 kcr_pace(const struct kcr_site *site, u32 body_len)
 static __always_inline bool kcr_should_cache(const struct kcr_site *site,
 					     u32 body_len)
 {
-	return kcr_pace(site, body_len) >= 0;
-}
-
-/* What kcr_pace() said last, whoever asked */
-static __always_inline s32 kcr_last_pace(const struct kcr_site *site, u32 body_len)
-{
-	return this_cpu_read(site->stats->pace[kcr_size(body_len)]);
+	return likely(!kcr_inc_negative(&site->stats->pace[kcr_size(body_len)]));
 }
 
 /**
@@ -166,8 +169,7 @@ static __always_inline int kcr_begin_class(struct kcr_query *q,
 		  size_class << KCR_HEAD_CLASS_SHIFT |
 		  shape->param;
 	q->start = 0;
-	/* Right after a bypass it is 0, too */
-	if (unlikely(!(shape->pace % KCR_PACE_PERIOD)))
+	if (unlikely(kcr_dec_zero(&q->site->stats->until_sample)))
 		__kcr_query_begin(q);
 	return size_class;
 }

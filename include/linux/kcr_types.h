@@ -73,8 +73,8 @@ enum kcr_class {
 #define KCR_BODY_DEFAULT	4096
 #define KCR_BODY_MAX		32768
 
-/* At most this many requests between two that are timed; a power of two */
-#define KCR_PACE_PERIOD		32
+/* At most this many requests from one that is timed to the next */
+#define KCR_SAMPLE_MAX		31
 /* Requests are told apart by the power of two that their body has reached */
 #define KCR_NR_SIZES		16
 /* One for each value of ilog2() of a 32-bit length, so that none needs a check */
@@ -166,8 +166,6 @@ enum kcr_counter {
  * @audit: requests until the next audit
  * @samples: requests timed in this trial, or noted in this probe
  * @seen: how many of those noted had been seen before
- * @weight: requests that the next sample stands for
- * @random: state of the generator that draws the distance of samples
  * @state: &enum kcr_profit_state
  */
 struct kcr_profit {
@@ -181,20 +179,23 @@ struct kcr_profit {
 	s32 audit;
 	u16 samples;
 	u16 seen;
-	u16 weight;
 	u16 state;
-	u32 random;
 };
 
 /**
  * struct kcr_stats - what a site knows and counts on one CPU
- * @pace: for each size of request: if negative, how many to bypass, else how
- *	many have passed; one in KCR_PACE_PERIOD is looked at closely
+ * @pace: for each size of request: if negative, how many to bypass
+ * @until_sample: requests until one is looked at closely
+ * @weight: what that was at first: the requests that the next sample stands for
+ * @random: state of the generator that draws the distance of samples
  * @c: indexed by &enum kcr_counter
  * @profit: for each size of request
  */
 struct kcr_stats {
 	s32 pace[KCR_NR_PACES];
+	u32 until_sample;
+	u32 weight;
+	u32 random;
 	u64 c[KCR_NR_COUNTERS];
 	struct kcr_profit profit[KCR_NR_SIZES];
 };
@@ -324,8 +325,6 @@ struct kcr_query {
  * @small_len: bytes of result beside the bulk; at most KCR_SMALL_MAX
  * @body_len: bytes of body
  * @bulk_len: bytes of bulk
- * @pace: what kcr_pace() said, not negative; if a multiple of KCR_PACE_PERIOD,
- *	this request is looked at closely
  */
 struct kcr_shape {
 	u32 param;
@@ -333,7 +332,6 @@ struct kcr_shape {
 	u32 small_len;
 	u32 body_len;
 	u32 bulk_len;
-	u32 pace;
 };
 
 #endif /* _LINUX_KCR_TYPES_H */

@@ -98,7 +98,7 @@ static int kcr_config_show(struct seq_file *m, void *v)
 	seq_printf(m, "slot_bytes %zu\n", sizeof(struct kcr_slot));
 	seq_printf(m, "inline_max %u\n", KCR_INLINE_MAX);
 	seq_printf(m, "blob_budget %ld\n", KCR_BLOB_BUDGET);
-	seq_printf(m, "sample_interval %u\n", KCR_PACE_PERIOD / 2);
+	seq_printf(m, "sample_interval %u\n", (KCR_SAMPLE_MAX + 1) / 2);
 	seq_printf(m, "trial_samples %u\n", KCR_TRIAL_SAMPLES);
 	seq_printf(m, "probe_requests %u\n", KCR_PROBE_REQUESTS);
 	seq_printf(m, "backoff_max %u\n", KCR_BACKOFF_MAX);

@@ -28,6 +28,7 @@
 #include <linux/kcr.h>
 #include <linux/minmax.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 
 #include <trace/events/kcr.h>
 
@@ -61,25 +62,38 @@ static u64 kcr_profit_learn(u32 *mean, u64 ticks)
 	return ticks;
 }
 
-static struct kcr_profit *kcr_profit_of(const struct kcr_query *q)
+static u32 kcr_query_size(const struct kcr_query *q)
 {
-	return &this_cpu_ptr(q->site->stats)->profit[kcr_size(kcr_body_len(q))];
+	return kcr_size(kcr_body_len(q));
 }
 
-/* Requests until the next sample; irregular, so as not to resonate with them */
-static u32 kcr_profit_draw(struct kcr_profit *p, u32 audit_interval)
+static struct kcr_profit *kcr_profit_of(const struct kcr_query *q)
 {
-	u32 weight;
+	return &this_cpu_ptr(q->site->stats)->profit[kcr_query_size(q)];
+}
 
-	p->random = p->random * 1664525 + 1013904223;
-	weight = p->random >> 27 ?: KCR_PACE_PERIOD / 2;
-	return audit_interval ? min(weight, audit_interval) : weight;
+/* Have the request looked at that comes @distance from now */
+static void kcr_profit_next(struct kcr_stats *stats, u32 distance)
+{
+	stats->weight = distance;
+	stats->until_sample = distance;
+}
+
+/* Irregular, so as not to resonate with the requests */
+static u32 kcr_profit_draw(struct kcr_stats *stats, u32 audit_interval)
+{
+	u32 distance;
+
+	/* Numerical Recipes' generator; its upper bits are the better ones */
+	stats->random = stats->random * 1664525 + 1013904223;
+	distance = stats->random >> 27 ?: KCR_SAMPLE_MAX / 2 + 1;
+	return audit_interval ? min(distance, audit_interval) : distance;
 }
 
 static void kcr_profit_bypass(const struct kcr_query *q, struct kcr_profit *p,
 			      bool failed)
 {
-	u32 size = kcr_size(kcr_body_len(q));
+	struct kcr_stats *stats = this_cpu_ptr(q->site->stats);
 	u32 backoff = max_t(u32, p->backoff, KCR_BACKOFF_MIN);
 
 	p->samples = 0;
@@ -94,10 +108,11 @@ static void kcr_profit_bypass(const struct kcr_query *q, struct kcr_profit *p,
 		return;
 	}
 	p->state = KCR_PROFIT_BYPASS;
-	this_cpu_write(q->site->stats->pace[size], -(s32)backoff);
-	/* The one that finds the pace at 0 is not bypassed */
+	stats->pace[kcr_query_size(q)] = -(s32)backoff;
+	/* The one that finds the pace at 0 is not bypassed, but probed */
+	kcr_profit_next(stats, 1);
 	kcr_site_count(q->site, KCR_BYPASSED, backoff - 1);
-	trace_kcr_bypass(q->site->name, size, backoff);
+	trace_kcr_bypass(q->site->name, kcr_query_size(q), backoff);
 }
 
 static void kcr_profit_trial_over(const struct kcr_query *q, struct kcr_profit *p)
@@ -111,19 +126,13 @@ static void kcr_profit_trial_over(const struct kcr_query *q, struct kcr_profit *
 	p->backoff = 0;
 }
 
-static void kcr_profit_sample(struct kcr_query *q, struct kcr_profit *p)
+/* Have @q audited if it is time */
+static void kcr_profit_audit(struct kcr_query *q, struct kcr_profit *p, u32 interval)
 {
-	struct kcr_site *site = q->site;
-	u32 interval = READ_ONCE(site->audit_interval);
-
-	q->weight = p->weight ?: 1;
-	p->weight = kcr_profit_draw(p, interval);
-	this_cpu_write(site->stats->pace[kcr_size(kcr_body_len(q))],
-		       KCR_PACE_PERIOD - p->weight);
-	if (!interval || READ_ONCE(site->mode) != KCR_MODE_REUSE)
+	if (!interval || READ_ONCE(q->site->mode) != KCR_MODE_REUSE)
 		return;
-	/* The first after it was set, or lowered, comes no later than that */
-	p->audit = min_t(s32, p->audit, interval) - q->weight;
+	/* After it was lowered, the next is due no later than that */
+	p->audit = (p->audit ? min_t(s32, p->audit, interval) : interval) - q->weight;
 	if (p->audit > 0)
 		return;
 	p->audit = interval;
@@ -139,20 +148,25 @@ static void kcr_profit_sample(struct kcr_query *q, struct kcr_profit *p)
  */
 void __kcr_query_begin(struct kcr_query *q)
 {
-	unsigned long flags;
+	u32 interval = READ_ONCE(q->site->audit_interval);
+	struct kcr_stats *stats;
 	struct kcr_profit *p;
+	unsigned long flags;
 
 	local_irq_save(flags);
+	stats = this_cpu_ptr(q->site->stats);
 	p = kcr_profit_of(q);
 	q->flags = 0;
-	q->weight = 0;
+	q->weight = stats->weight;
 	q->compute = 0;
 	q->true_stamp = q->stamp;
+	stats->pace[kcr_query_size(q)] = 0;	/* it must not wrap */
 	if (p->state == KCR_PROFIT_TRIAL) {
-		kcr_profit_sample(q, p);
+		kcr_profit_next(stats, kcr_profit_draw(stats, interval));
+		kcr_profit_audit(q, p, interval);
 	} else {
 		p->state = KCR_PROFIT_PROBE;
-		this_cpu_write(q->site->stats->pace[kcr_size(kcr_body_len(q))], -1);
+		kcr_profit_next(stats, 1);
 		q->flags = KCR_QUERY_PROBE | KCR_QUERY_DROP;
 		q->stamp = 0;
 	}
@@ -185,8 +199,7 @@ void kcr_profit_probed(struct kcr_query *q, bool seen)
 			p->state = KCR_PROFIT_TRIAL;
 			p->samples = 0;
 			p->seen = 0;
-			this_cpu_write(q->site->stats->pace[kcr_size(kcr_body_len(q))], 0);
-			trace_kcr_bypass(q->site->name, kcr_size(kcr_body_len(q)), 0);
+			trace_kcr_bypass(q->site->name, kcr_query_size(q), 0);
 		} else if (p->samples >= KCR_PROBE_REQUESTS) {
 			kcr_profit_bypass(q, p, false);
 		}
@@ -268,8 +281,8 @@ static void kcr_profit_reset_stats(struct kcr_stats *stats)
 {
 	unsigned int i;
 
-	for (i = 0; i < KCR_NR_PACES; i++)
-		stats->pace[i] = -1;
+	memset(stats->pace, 0, sizeof(stats->pace));
+	kcr_profit_next(stats, 1);
 	for (i = 0; i < KCR_NR_SIZES; i++) {
 		s64 saved = stats->profit[i].saved;
 

@@ -2,8 +2,8 @@
 /*
  * Kernel Computation Reuse: the way of a request through a site.
  *
- *	shape.pace = kcr_pace(site, body_len);
- *	if (shape.pace < 0 || kcr_query_begin(&q, site, owner, &shape) < 0)
+ *	if (!kcr_should_cache(site, body_len) ||
+ *	    kcr_query_begin(&q, site, owner, &shape) < 0)
  *		return compute();
  *	... fill in q.key (and q.body, q.bulk) ...
  *	if (kcr_lookup_unified(&q)) {

@@ -32,12 +32,13 @@ static void begin(struct kunit *test, struct kcr_query *q, u64 seed)
 {
 	struct kcr_shape shape = {
 		.side_len = SIDE, .small_len = SIDE,
-		.body_len = len, .bulk_len = len, .pace = 1,
+		.body_len = len, .bulk_len = len,
 	};
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, kcr_query_begin(q, &kcr_blob_site, &owner, &shape),
 			KCR_CLASS_BLOB);
+	kcr_test_not_special(q);
 	for (i = 0; i < BODY; i++) {
 		body[i] = seed * 31 + i;
 		bulk[i] = seed * 17 + i * 3;

@@ -43,12 +43,10 @@ static bool request(struct kunit *test, u64 seed, const struct cost *cost,
 	struct kcr_shape shape = { .body_len = 64, .bulk_len = 64 };
 	unsigned int i;
 	struct kcr_query q;
-	s32 pace = kcr_pace(&kcr_profit_site, 64);
 	bool hit;
 
-	if (pace < 0)
+	if (!kcr_should_cache(&kcr_profit_site, 64))
 		return false;
-	shape.pace = pace;
 	KUNIT_ASSERT_GE(test, kcr_query_begin(&q, &kcr_profit_site, &owner, &shape), 0);
 	for (i = 0; i < 8; i++)
 		q.key[i] = seed * 0x9e3779b97f4a7c15ULL + i;
@@ -93,7 +91,7 @@ static void bypass_test(struct kunit *test)
 		never_repeat(test, 1, &pays);
 	KUNIT_EXPECT_EQ(test, profit()->state, KCR_PROFIT_BYPASS);
 	KUNIT_EXPECT_GE(test, i, KCR_TRIAL_SAMPLES);
-	KUNIT_EXPECT_LE(test, i, KCR_TRIAL_SAMPLES * KCR_PACE_PERIOD);
+	KUNIT_EXPECT_LE(test, i, KCR_TRIAL_SAMPLES * KCR_SAMPLE_MAX);
 
 	/* Settled: a probe now and then, at the longest back-off */
 	never_repeat(test, 4 * KCR_BACKOFF_MAX, &pays);
@@ -231,7 +229,6 @@ static void impure_site_is_rejected_test(struct kunit *test)
 	for (i = 0; i < 300 && kcr_profit_site.mode == KCR_MODE_REUSE; i++) {
 		struct kcr_shape shape = { .body_len = 64, .bulk_len = 64 };
 
-		shape.pace = kcr_pace(&kcr_profit_site, 64);
 		kcr_query_begin(&q, &kcr_profit_site, &owner, &shape);
 		for (u32 w = 0; w < 8; w++)
 			q.key[w] = 0x9e3779b97f4a7c15ULL + w;
@@ -245,7 +242,7 @@ static void impure_site_is_rejected_test(struct kunit *test)
 		kcr_store_result(&q);
 		kcr_query_end(&q, false);
 	}
-	KUNIT_EXPECT_LE(test, served, 100 + KCR_PACE_PERIOD);
+	KUNIT_EXPECT_LE(test, served, 100 + KCR_SAMPLE_MAX);
 	KUNIT_EXPECT_EQ(test, count(KCR_MISMATCHES), 1);
 	KUNIT_EXPECT_EQ(test, kcr_profit_site.verdict.offset, 24);
 	KUNIT_EXPECT_EQ(test, kcr_profit_site.verdict.body_len, 64);
@@ -267,7 +264,7 @@ static void impure_site_is_rejected_test(struct kunit *test)
 
 static void stale_difference_is_none_test(struct kunit *test)
 {
-	struct kcr_shape shape = { .body_len = 64, .bulk_len = 64, .pace = 1 };
+	struct kcr_shape shape = { .body_len = 64, .bulk_len = 64 };
 	struct kcr_query q;
 
 	request(test, 1, &pays, 7);

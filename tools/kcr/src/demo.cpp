@@ -56,6 +56,12 @@ std::string render_site(const ordered_json& site, const std::string& unit)
                 fmt::format("{} {} ({:.1f} %), system calls included",
                             grouped(std::llabs(site.at("saved").get<long long>())), unit,
                             std::abs(percent)));
+    if (site.contains("predicted")) {
+        const auto& predicted = site.at("predicted");
+        text += row("observe mode had predicted",
+                    fmt::format("{} hits, {} {} saved", number(predicted.at("hits")),
+                                number(predicted.at("saved")), unit));
+    }
     if (site.at("mismatches").get<long long>() != 0)
         text += row("WRONG ANSWERS", number(site.at("mismatches")));
     return text;

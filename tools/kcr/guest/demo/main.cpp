@@ -13,6 +13,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <iostream>
+#include <map>
 
 #include "report.hpp"
 
@@ -25,8 +26,13 @@ struct Options {
     std::string tree;
     size_t blocks = 1000;
     size_t block_size = 4096;
-    unsigned passes = 2;
+    demo::Plan plan;
 };
+
+const std::map<std::string, demo::Order> orders = {{"passes", demo::Order::passes},
+                                                   {"zipf", demo::Order::zipf},
+                                                   {"loop", demo::Order::loop},
+                                                   {"mixed", demo::Order::mixed}};
 
 /* Trees that a machine is likely to have, the first with files in it wins. */
 constexpr std::array<const char*, 4> default_trees = {"/usr/share/doc", "/usr/share", "/usr/lib",
@@ -60,17 +66,17 @@ int run(Options options)
         throw std::runtime_error("no readable file in " + options.tree);
     std::fprintf(stderr, "%s: %zu blocks of %zu files, %zu bytes, %u passes\n",
                  options.tree.c_str(), corpus.size(), corpus.files(), corpus.bytes(),
-                 options.passes);
-    sites.push_back(demo::run_hash(corpus, options.passes, digests));
+                 options.plan.passes);
+    sites.push_back(demo::run_hash(corpus, options.plan, digests));
     demo::print_site(sites.back(), instructions);
     for (const char* algorithm : ciphers) {
         if (!afalg::try_bind("skcipher", algorithm))
             continue;
-        sites.push_back(demo::run_encrypt(corpus, algorithm, options.passes, digests));
+        sites.push_back(demo::run_encrypt(corpus, algorithm, options.plan, digests));
         demo::print_site(sites.back(), instructions);
     }
 
-    const auto result = demo::to_json(options.tree, corpus, options.passes, sites);
+    const auto result = demo::to_json(options.tree, corpus, options.plan.passes, sites);
     std::cout << result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << std::endl;
     if (!result["identical"].get<bool>())
         return answers_differ;
@@ -92,9 +98,12 @@ int parse_and_run(int argc, char** argv)
     app.add_option("--block-size", options.block_size, "bytes in a block")
         ->check(CLI::Range(16, 65536))
         ->capture_default_str();
-    app.add_option("--passes", options.passes, "how often to go over all blocks")
+    app.add_option("--passes", options.plan.passes,
+                   "how often to go over all blocks, or make as many requests")
         ->check(CLI::Range(1, 100))
         ->capture_default_str();
+    app.add_option("--order", options.plan.order, "in which order: passes, zipf, loop, mixed")
+        ->transform(CLI::CheckedTransformer(orders));
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -16,6 +16,30 @@
 namespace demo
 {
 
+/** In which order the blocks are asked for. */
+enum class Order {
+    passes, ///< all blocks one after the other, several times
+    zipf,   ///< block k with a probability proportional to 1/k
+    loop,   ///< a fifth of the blocks, over and over
+    mixed,  ///< every other request for one of 100 blocks, the others for blocks in their order
+};
+
+/** What to ask for. */
+struct Plan {
+    Order order = Order::passes;
+    unsigned passes = 2; ///< as many requests as there are blocks, times this
+};
+
+/** The blocks of one pass after the other; the same ones for the same arguments. */
+std::vector<std::vector<size_t>> plan_requests(const Plan& plan, size_t blocks);
+
+/** What observe mode said that reuse would do, before it did. */
+struct Prediction {
+    uint64_t hits = 0;      ///< requests that it would answer
+    int64_t saved = 0;      ///< ticks that it would save
+    uint64_t differing = 0; ///< requests that it would have answered wrongly
+};
+
 /** What one pass over all blocks took, in ticks of the time stamp counter. */
 struct PassTicks {
     uint64_t plain = 0; ///< on a socket that did not opt in
@@ -31,6 +55,7 @@ struct SiteResult {
     std::vector<PassTicks> ticks; ///< one for each pass
     uint64_t mismatches = 0;      ///< answers that were not those of the plain socket
     kcr::Counters counters;       ///< the kernel's, over the passes with reuse
+    Prediction predicted;         ///< by observe mode, over the same passes
 };
 
 /** Digests and ciphertexts of every block, back to back. */
@@ -40,11 +65,11 @@ struct Answers {
 };
 
 /**
- * Hashes all blocks @p passes times without and @p passes times with reuse.
+ * Hashes blocks as planned, without reuse, observed, and with reuse.
  *
- * @p digests receives the plain socket's answers.
+ * @p digests receives the plain socket's answers for all blocks.
  */
-SiteResult run_hash(const Corpus& corpus, unsigned passes, Answers& digests);
+SiteResult run_hash(const Corpus& corpus, const Plan& plan, Answers& digests);
 
 /**
  * Encrypts all blocks likewise, with @p algorithm: a driver of AES-CBC.
@@ -53,7 +78,7 @@ SiteResult run_hash(const Corpus& corpus, unsigned passes, Answers& digests);
  * so that equal blocks have equal ciphertexts. A block whose length is not a
  * multiple of 16 is filled up with zeros.
  */
-SiteResult run_encrypt(const Corpus& corpus, const std::string& algorithm, unsigned passes,
+SiteResult run_encrypt(const Corpus& corpus, const std::string& algorithm, const Plan& plan,
                        const Answers& digests);
 
 /** Whether a tick of the time stamp counter is an instruction (QEMU -icount shift=0). */

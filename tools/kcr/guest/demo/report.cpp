@@ -83,6 +83,11 @@ Json site_to_json(const SiteResult& site)
         {"saved", plain_total(site) - reuse_total(site)},
         {"saved_percent", saved_percent(site)},
         {"kernel_ticks_saved", counters["ticks_saved"]},
+        {"bypassed", counters["bypassed"]},
+        {"predicted",
+         {{"hits", site.predicted.hits},
+          {"saved", site.predicted.saved},
+          {"differing", site.predicted.differing}}},
         {"mismatches", site.mismatches},
     };
 }
