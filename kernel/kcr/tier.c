@@ -351,19 +351,24 @@ static void kcr_slot_fill(struct kcr_slot *slot, const struct kcr_query *q,
  *
  * Context: any short of NMI. Never waits.
  * Return: 0, -EBUSY if somebody else writes to the slot or nothing may be
- * displaced, -ESTALE if the owner was invalidated since the query began.
+ * displaced, -ESTALE if the owner was invalidated since the query began, -ENODEV
+ * if entries expire and @tier is a CPU's.
  */
 int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
 		   struct kcr_blob *blob)
 {
 	u32 bucket = kcr_bucket(tier, q);
-	int nr = kcr_tier_place(tier, q);
 	struct kcr_blob *old = NULL;
 	struct kcr_slot *slot;
 	unsigned long flags;
 	int err = -EBUSY;
 	u64 old_stamp;
+	int nr;
 
+	/* It would begin a new life there: a CPU's tier has copies only */
+	if (tier->level == 2 && READ_ONCE(q->site->ttl))
+		return -ENODEV;
+	nr = kcr_tier_place(tier, q);
 	if (nr < 0)
 		return err;
 	slot = &tier->slots[nr];

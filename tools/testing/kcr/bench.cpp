@@ -88,14 +88,7 @@ public:
 private:
     kcr_query query(u32 bytes)
     {
-        kcr_query q{};
-        kcr_shape shape{};
-        shape.body_len = bytes;
-        shape.bulk_len = bytes;
-    shape.pace = 1; // neither timed nor audited
-        if (kcr_query_begin(&q, &system_.site(), owner_.get(), &shape) < 0)
-            std::abort();
-        return q;
+        return begin_query(system_, owner_, bytes);
     }
 
     /// Adds a chain of lookups in @p l2, or if that is nullptr in @p l3.

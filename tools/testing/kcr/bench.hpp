@@ -35,6 +35,9 @@ template <unsigned Words> struct WorkingSet {
     std::vector<u32> slots; ///< where they lie
 };
 
+/// A query of that many bytes of key and of result, the key being zero.
+kcr_query begin_query(System& system, Owner& owner, u32 bytes);
+
 /// Random keys of @p owner that lie in @p tier all at the same time: @p count, or a few less if
 /// the tier would not have as many.
 template <unsigned Words>
@@ -62,7 +65,8 @@ void add_peers(std::vector<Subject>& subjects, std::shared_ptr<WorkingSet<Words>
 /// Hit rate in percent of a tier whose working set is @p keys keys, asked for uniformly.
 double hit_rate(kcr_tier* tier, System& system, Owner& owner, u32 keys);
 
-/// Ticks of a step with one thread over those with two at once, each on its own CPU.
+/// Hits of 64 bytes, and steps of the empty loop, that a thread does while another does the same
+/// on another CPU, relative to what it does alone.
 struct Scaling {
     double l2 = 0;
     double empty = 0;

@@ -82,8 +82,7 @@ static __always_inline bool request(const struct kcr_query *like,
 				    struct kcr_query *res, const u64 *key,
 				    u32 bytes)
 {
-	const struct kcr_shape shape = { .body_len = bytes, .bulk_len = bytes,
-					 .pace = kcr_pace(like->site, bytes) };
+	const struct kcr_shape shape = { .body_len = bytes, .bulk_len = bytes };
 	struct kcr_query q;
 	unsigned int i;
 	bool hit;

@@ -46,7 +46,7 @@ template <unsigned Words> struct Xxh64 {
     using is_transparent = void;
     template <typename A> std::size_t operator()(const A& key) const
     {
-        return XXH64(key.words.data(), sizeof(key.words), 1);
+        return xxh64(key.words.data(), sizeof(key.words), 1);
     }
 };
 

@@ -16,18 +16,6 @@ namespace
 /// How often keys that others displaced are replaced.
 constexpr u32 kTries = 100;
 
-kcr_query begin(System& system, Owner& owner, u32 bytes)
-{
-    kcr_query q{};
-    kcr_shape shape{};
-    shape.body_len = bytes;
-    shape.bulk_len = bytes;
-    shape.pace = 1; // neither timed nor audited
-    if (kcr_query_begin(&q, &system.site(), owner.get(), &shape) < 0)
-        std::abort();
-    return q;
-}
-
 template <unsigned Words> void put_key(kcr_query& q, const WordArray<Words>& key)
 {
     std::copy(key.begin(), key.end(), q.key);
@@ -63,11 +51,23 @@ template <unsigned Words> std::unordered_map<u64, kcr_slot*> slots_of(kcr_tier* 
 
 } // namespace
 
+kcr_query begin_query(System& system, Owner& owner, u32 bytes)
+{
+    kcr_query q{};
+    kcr_shape shape{};
+    shape.body_len = bytes;
+    shape.bulk_len = bytes;
+    if (kcr_query_begin(&q, &system.site(), owner.get(), &shape) < 0)
+        std::abort();
+    q.start = 0; // neither timed nor audited
+    return q;
+}
+
 template <unsigned Words>
 WorkingSet<Words> fill(kcr_tier* tier, System& system, Owner& owner, u32 count)
 {
     std::mt19937_64 random(count + Words);
-    kcr_query q = begin(system, owner, Words * 8);
+    kcr_query q = begin_query(system, owner, Words * 8);
     WorkingSet<Words> set;
     for (u32 tries = 0; tries < kTries && set.keys.size() < count; tries++) {
         add_keys<Words>(set.keys, tier, q, count, random);
@@ -121,7 +121,7 @@ double hit_rate(kcr_tier* tier, System& system, Owner& owner, u32 keys)
     constexpr u64 kWarm = 64;
     constexpr u64 kMeasured = 64;
     std::mt19937_64 random(keys);
-    kcr_query q = begin(system, owner, 16);
+    kcr_query q = begin_query(system, owner, 16);
     u64 hits = 0;
     for (u64 n = 0; n < (kWarm + kMeasured) * keys; n++) {
         q.key[0] = random() % keys;

@@ -86,7 +86,6 @@ private:
         kcr_shape shape{};
         shape.body_len = static_cast<u32>(body_.size());
         shape.bulk_len = static_cast<u32>(body_.size());
-        shape.pace = 1;
         ASSERT_GE(kcr_query_begin(&q, &system_.site(), owner_.get(), &shape), 0);
         q.flags = 0;
         std::memcpy(body_.data(), &key, sizeof(key));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#define XXH_INLINE_ALL
 #include "kcr_shim.h"
 
 #include <stdio.h>
@@ -6,12 +7,17 @@
 #include <sys/random.h>
 
 #define KCR_SHIM_DYNAMIC 65536
+#define KCR_SHIM_PAGE 4096UL
 #define KCR_SHIM_HUGE (2UL << 20)
+/* RCU callbacks that wait before call_rcu() looks after them itself */
+#define KCR_SHIM_CALLBACKS 256
 
 extern char __start_kcr_percpu[], __stop_kcr_percpu[];
 
 __thread ptrdiff_t kcr_shim_cpu_offset;
-unsigned long jiffies = 1000;
+static __thread unsigned int this_cpu;
+unsigned long kcr_shim_jiffies = 1000;
+u64 (*kcr_shim_fingerprint)(const struct kcr_query *q);
 
 /* CPU 0 is the section itself; what alloc_percpu() hands out is in it */
 static __kcr_percpu char dynamic[KCR_SHIM_DYNAMIC] __aligned(64) = { 1 };
@@ -49,6 +55,7 @@ void *kcr_shim_cpu_ptr(void *ptr, unsigned int cpu)
 
 void kcr_shim_set_cpu(unsigned int cpu)
 {
+	this_cpu = cpu;
 	kcr_shim_cpu_offset = (char *)kcr_shim_cpu_ptr(__start_kcr_percpu, cpu) - __start_kcr_percpu;
 }
 
@@ -67,20 +74,28 @@ void *kcr_shim_alloc_percpu(size_t size)
 
 void *kcr_shim_alloc(size_t size, bool zero)
 {
-	void *p = check(aligned_alloc(64, (size + 63) & ~(size_t)63));
+	void *p = NULL;
 
-	if (zero)
-		memset(p, 0, size);
-	return p;
+	/* Of the very size, so that the sanitizers see what is beyond */
+	if (posix_memalign(&p, 64, size))
+		p = NULL;
+	check(p);
+	return zero ? memset(p, 0, size) : p;
 }
 
-/* The kernel's direct map has huge pages, so tables get one of their own */
+/*
+ * Zeroed, and nothing else on its pages. Large ones are huge pages, as they
+ * would be in the kernel's direct map.
+ */
 void *kcr_shim_alloc_table(size_t size)
 {
-	size = (size + KCR_SHIM_HUGE - 1) & ~(size_t)(KCR_SHIM_HUGE - 1);
-	void *p = check(aligned_alloc(KCR_SHIM_HUGE, size));
+	size_t align = size < KCR_SHIM_HUGE / 32 ? KCR_SHIM_PAGE : KCR_SHIM_HUGE;
+	void *p;
 
-	madvise(p, size, MADV_HUGEPAGE);
+	size = (size + align - 1) & ~(align - 1);
+	p = check(aligned_alloc(align, size));
+	if (align == KCR_SHIM_HUGE)
+		madvise(p, size, MADV_HUGEPAGE);
 	return memset(p, 0, size);
 }
 
@@ -92,29 +107,78 @@ struct kmem_cache *kcr_shim_cache(size_t size)
 	return cache;
 }
 
+/*
+ * RCU: each CPU says in which period its reader began; odd, or 0 if there is
+ * none. Whoever waits begins another period, and then for those of older ones.
+ */
+static struct reader {
+	u64 period;
+	unsigned int depth;
+} __aligned(64) readers[NR_CPUS];
+static u64 period = 1;
 static struct rcu_head *callbacks;
+static unsigned int nr_callbacks;
+
+void rcu_read_lock(void)
+{
+	struct reader *me = &readers[this_cpu];
+
+	if (!me->depth++)
+		__atomic_store_n(&me->period, __atomic_load_n(&period, __ATOMIC_SEQ_CST),
+				 __ATOMIC_SEQ_CST);
+	/* What is read from now on is read after that was said */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+void rcu_read_unlock(void)
+{
+	struct reader *me = &readers[this_cpu];
+
+	if (!--me->depth)
+		__atomic_store_n(&me->period, 0, __ATOMIC_RELEASE);
+}
 
 void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 {
+	bool many;
+
 	head->func = func;
 	pthread_mutex_lock(&lock);
 	head->next = callbacks;
 	callbacks = head;
+	many = ++nr_callbacks > KCR_SHIM_CALLBACKS;
 	pthread_mutex_unlock(&lock);
+	if (many && !readers[this_cpu].depth)
+		kcr_shim_quiesce();
 }
 
 void kcr_shim_quiesce(void)
 {
 	struct rcu_head *head, *next;
+	unsigned int cpu;
+	u64 now, seen;
 
 	pthread_mutex_lock(&lock);
 	head = callbacks;
 	callbacks = NULL;
+	nr_callbacks = 0;
 	pthread_mutex_unlock(&lock);
+	now = __atomic_add_fetch(&period, 2, __ATOMIC_SEQ_CST);
+	for (cpu = 0; cpu < NR_CPUS; cpu++) {
+		do {
+			seen = __atomic_load_n(&readers[cpu].period, __ATOMIC_SEQ_CST);
+		} while (seen && seen < now);
+	}
 	for (; head; head = next) {
 		next = head->next;
 		head->func(head);
 	}
+}
+
+/* The library's own is compiled with vector instructions, which do it no good */
+u64 xxh64(const void *data, size_t len, u64 seed)
+{
+	return XXH64(data, len, seed);
 }
 
 void get_random_bytes(void *buf, size_t len)

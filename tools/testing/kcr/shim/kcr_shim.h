@@ -4,7 +4,13 @@
  *
  * A "CPU" is a number that a thread takes with kcr_shim_set_cpu(); no two
  * threads may have the same one at the same time. Interrupts do not exist. RCU
- * callbacks run when kcr_shim_quiesce() says that no reader is left.
+ * callbacks run when the readers of their time are gone: kcr_shim_quiesce().
+ *
+ * The sanitizers understand what is here: READ_ONCE() and the like are atomics
+ * with the order that the kernel gives them, and data_race() is not looked at.
+ *
+ * With KCR_SHIM_BENCH, what the kernel patches into its code or leaves out is
+ * not there: static keys are constants, and nothing can be replaced for tests.
  */
 #ifndef KCR_SHIM_H
 #define KCR_SHIM_H
@@ -17,7 +23,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef XXH_INLINE_ALL
 #include <xxhash.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -51,11 +59,28 @@ typedef struct {
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #ifndef __cplusplus
+#undef static_assert
 #define static_assert(x) _Static_assert(x, #x)
 #endif
 #define EXPORT_SYMBOL_GPL(x) struct kcr_shim_export_##x
 #define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#ifdef KCR_SHIM_TSAN
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+#define data_race(x)                                                                               \
+	({                                                                                         \
+		AnnotateIgnoreReadsBegin(__FILE__, __LINE__);                                      \
+		AnnotateIgnoreWritesBegin(__FILE__, __LINE__);                                     \
+		typeof(x) _r = (x);                                                                \
+		AnnotateIgnoreWritesEnd(__FILE__, __LINE__);                                       \
+		AnnotateIgnoreReadsEnd(__FILE__, __LINE__);                                        \
+		_r;                                                                                \
+	})
+#else
 #define data_race(x) (x)
+#endif
 #define max(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a > _b ? _a : _b; })
 #define min(a, b) ({ typeof(a) _a = (a); typeof(b) _b = (b); _a < _b ? _a : _b; })
 #define min_t(type, a, b) ({ type _a = (a); type _b = (b); _a < _b ? _a : _b; })
@@ -111,6 +136,7 @@ void *kcr_shim_alloc_percpu(size_t size);
 #define this_cpu_read(x) (*this_cpu_ptr(&(x)))
 #define this_cpu_add(x, n) ((void)(*this_cpu_ptr(&(x)) += (n)))
 #define this_cpu_inc(x) this_cpu_add(x, 1)
+#define this_cpu_dec(x) this_cpu_add(x, -1)
 #define this_cpu_write(x, v) ((void)(*this_cpu_ptr(&(x)) = (v)))
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < NR_CPUS; (cpu)++)
 /* Nobody runs meanwhile, so all CPUs may as well be offline */
@@ -130,10 +156,30 @@ struct static_key_false {
 	bool enabled;
 };
 #define DECLARE_STATIC_KEY_FALSE(name) extern struct static_key_false name
-#define static_branch_likely(key) likely((key)->enabled)
-#define static_branch_unlikely(key) unlikely((key)->enabled)
+#ifdef KCR_SHIM_BENCH
+#define static_branch_likely(key) true
+#define static_branch_unlikely(key) false
+#else
+#define static_branch_likely(key) likely(READ_ONCE((key)->enabled))
+#define static_branch_unlikely(key) unlikely(READ_ONCE((key)->enabled))
+#endif
 #define OPTIMIZER_HIDE_VAR(var) __asm__("" : "+r"(var))
+
+/* kcr_fingerprint() can be replaced, in all threads */
+struct kcr_query;
+extern u64 (*kcr_shim_fingerprint)(const struct kcr_query *q);
+#define KCR_SHIM_STUB_kcr_fingerprint(q)                                                           \
+	do {                                                                                       \
+		if (unlikely(kcr_shim_fingerprint))                                                \
+			return kcr_shim_fingerprint(q);                                            \
+	} while (0)
+#define KCR_SHIM_STUB_kcr_blob_read(blob, q) do { } while (0)
+#define KCR_SHIM_STUB_kcr_clock() do { } while (0)
+#ifdef KCR_SHIM_BENCH
 #define KUNIT_STATIC_STUB_REDIRECT(...) do { } while (0)
+#else
+#define KUNIT_STATIC_STUB_REDIRECT(fn, ...) KCR_SHIM_STUB_##fn(__VA_ARGS__)
+#endif
 
 /* memory */
 #define GFP_KERNEL 0
@@ -146,7 +192,7 @@ struct kmem_cache {
 void *kcr_shim_alloc(size_t size, bool zero);
 void *kcr_shim_alloc_table(size_t size);
 #define kmalloc(size, gfp) kcr_shim_alloc(size, false)
-#define kzalloc_node(size, gfp, node) kcr_shim_alloc(size, true)
+#define kzalloc_node(size, gfp, node) kcr_shim_alloc_table(size)
 #define kvzalloc_node(size, gfp, node) kcr_shim_alloc_table(size)
 #define kfree(p) free(p)
 #define kvfree(p) free(p)
@@ -164,14 +210,15 @@ struct rcu_head {
 	struct rcu_head *next;
 	void (*func)(struct rcu_head *head);
 };
-#define rcu_read_lock() do { } while (0)
-#define rcu_read_unlock() do { } while (0)
+void rcu_read_lock(void);
+void rcu_read_unlock(void);
 void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head));
 void kcr_shim_quiesce(void);
 
 /* the rest */
-extern unsigned long jiffies;
-#define xxh64(data, len, seed) XXH64(data, len, seed)
+extern unsigned long kcr_shim_jiffies;
+#define jiffies READ_ONCE(kcr_shim_jiffies)
+u64 xxh64(const void *data, size_t len, u64 seed);
 void get_random_bytes(void *buf, size_t len);
 static inline u64 get_cycles(void)
 {
