@@ -66,6 +66,7 @@ bool kcr_lookup_unified(struct kcr_query *q);
 bool kcr_lookup_64(struct kcr_query *q);
 int kcr_store_result(struct kcr_query *q);
 int kcr_verify_deterministic(struct kcr_query *q);
+void __kcr_compute_stop(struct kcr_query *q);
 void __kcr_query_end(struct kcr_query *q, bool hit);
 
 /**
@@ -290,7 +291,7 @@ static inline void kcr_compute_start(struct kcr_query *q)
 static inline void kcr_compute_stop(struct kcr_query *q)
 {
 	if (unlikely(q->start))
-		q->compute = kcr_clock() - q->compute;
+		__kcr_compute_stop(q);
 }
 
 #else /* !CONFIG_KCR */

@@ -279,6 +279,8 @@ enum kcr_query_flags {
  * @start: get_cycles() at the beginning if this request is sampled, else 0
  * @true_stamp: @stamp of a sampled request
  * @compute: ticks that computing took, filled in by the site if sampled
+ * @computed: get_cycles() when it had, if sampled
+ * @lookup: in observe mode: ticks that finding the result took, if sampled
  * @bulk_len: out of line: bytes of result at @bulk
  * @small_len: out of line: bytes of result in @res
  * @size_class: &enum kcr_class
@@ -305,6 +307,8 @@ struct kcr_query {
 	u64 start;
 	u64 true_stamp;
 	u64 compute;
+	u64 computed;
+	u64 lookup;
 	u32 bulk_len;
 	u8 small_len;
 	u8 size_class;

@@ -159,6 +159,7 @@ void __kcr_query_begin(struct kcr_query *q)
 	q->flags = 0;
 	q->weight = stats->weight;
 	q->compute = 0;
+	q->lookup = 0;
 	q->true_stamp = q->stamp;
 	stats->pace[kcr_query_size(q)] = 0;	/* it must not wrap */
 	if (p->state == KCR_PROFIT_TRIAL) {

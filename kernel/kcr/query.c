@@ -41,6 +41,22 @@ static noinline void kcr_missed(struct kcr_query *q, struct kcr_tier *l3)
 }
 
 /*
+ * Reuse would have cost so much until here; and what handing the result out
+ * costs, unless the lookup has put it where it is wanted. Audits know already.
+ */
+static void kcr_note_lookup(struct kcr_query *q)
+{
+	u64 ticks = kcr_clock() - q->start;
+
+	if (q->flags & KCR_QUERY_AUDIT)
+		return;
+	if (q->bulk_len && q->size_class == KCR_CLASS_BLOB && !q->owned_bulk)
+		kcr_profit_hit(q, ticks);
+	else
+		q->lookup = ticks;
+}
+
+/*
  * What is there is not handed out, but compared with what will be computed:
  * an audit, or observe or learn mode.
  */
@@ -53,9 +69,8 @@ static bool kcr_lookup_compare(struct kcr_query *q, struct kcr_tier *l3)
 	}
 	q->flags |= KCR_QUERY_FOUND;
 	kcr_site_count(q->site, KCR_MISS_UNVERIFIED, 1);
-	/* So much for what reuse would have cost; audits know already */
-	if (q->start && !(q->flags & KCR_QUERY_AUDIT))
-		kcr_profit_hit(q, kcr_clock() - q->start);
+	if (q->start)
+		kcr_note_lookup(q);
 	return false;
 }
 
@@ -213,6 +228,8 @@ int kcr_store_result(struct kcr_query *q)
 	if (in_nmi())
 		goto out;
 	if (q->flags & KCR_QUERY_FOUND) {
+		if (q->start && q->lookup)
+			kcr_profit_hit(q, q->lookup + kcr_clock() - q->computed);
 		err = kcr_verify_deterministic(q);
 		if (err != -ENOENT)
 			return err ?: -EEXIST;
@@ -240,6 +257,14 @@ out:
 	return err;
 }
 EXPORT_SYMBOL_GPL(kcr_store_result);
+
+/* The rare half of kcr_compute_stop() */
+void __kcr_compute_stop(struct kcr_query *q)
+{
+	q->computed = kcr_clock();
+	q->compute = q->computed - q->compute;
+}
+EXPORT_SYMBOL_GPL(__kcr_compute_stop);
 
 /* The rare half of kcr_query_end() */
 void __kcr_query_end(struct kcr_query *q, bool hit)

@@ -403,12 +403,14 @@ out:
  * @stamp: the stamp, no longer its owner's, or KCR_ANY_STAMP
  *
  * Waits for writers, which takes them no longer than an entry takes to write.
+ * With KCR_ANY_STAMP, what was noted is forgotten, too.
  *
  * Context: any short of NMI.
  */
 void kcr_tier_sweep(struct kcr_tier *tier, u64 stamp)
 {
 	struct kcr_slot *slot;
+	u32 i;
 
 	for (slot = tier->slots; slot < tier->slots + tier->nr_slots; slot++) {
 		/* An odd slot may be about to get this stamp: wait for it */
@@ -419,6 +421,8 @@ void kcr_tier_sweep(struct kcr_tier *tier, u64 stamp)
 			continue;
 		kcr_slot_evict(tier, slot, stamp, true);
 	}
+	for (i = 0; stamp == KCR_ANY_STAMP && i <= tier->bucket_mask; i++)
+		WRITE_ONCE(tier->tags[i], 0);
 }
 
 /**

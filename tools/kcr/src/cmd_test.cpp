@@ -53,6 +53,7 @@ int run_test(const Project& project, const Options& options)
         if (!wanted || interrupted() != 0)
             continue;
         report.begin_suite(suite.name);
+        context.config = options.config;
         suite.run(context);
         report.end_suite();
     }
@@ -75,6 +76,8 @@ const std::vector<Suite>& all_suites()
         {"kunit-uml", "KUnit under User Mode Linux", run_suite_kunit_uml},
         {"kunit-x86", "KUnit in the x86-64 kernel under QEMU", run_suite_kunit_x86},
         {"kselftest", "what user space sees, in the guest", run_suite_kselftest},
+        {"profit", "observe predicts what reuse saves", run_suite_profit},
+        {"kcsan", "torture in a kernel that looks for data races", run_suite_kcsan},
         {"series", "checkpatch, kernel-doc, sparse, W=1, git am", run_suite_series},
         {"zero-impact", "unpatched and patched kernels have the same code", run_suite_zero_impact},
     };

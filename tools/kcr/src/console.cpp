@@ -14,6 +14,7 @@ namespace
 {
 
 constexpr int lines_after_splat = 40;
+constexpr int lines_of_kcsan_report = 200;
 constexpr std::size_t lines_shown = 20;
 constexpr std::size_t splats_kept = 20;
 
@@ -59,6 +60,18 @@ bool harmless(std::string_view text)
     return false;
 }
 
+/// Whether a report's stack traces have one of KCR's functions in them.
+bool has_kcr_frame(const SplatScanner::Splat& splat)
+{
+    for (const auto& line : splat.lines) {
+        for (const auto& word : words(strip_timestamp(line))) {
+            if (word.find("kcr") != std::string::npos && word.find("+0x") != std::string::npos)
+                return true;
+        }
+    }
+    return false;
+}
+
 } // namespace
 
 std::string_view strip_timestamp(std::string_view line)
@@ -96,12 +109,24 @@ void SplatScanner::add_line(std::string_view line)
     const auto kind = splat_kind(line);
     if (kind && (follow_ == 0 || *kind == "panic") && splats_.size() < splats_kept) {
         splats_.push_back({*kind, {}});
-        follow_ = lines_after_splat;
+        follow_ = *kind == "kcsan" ? lines_of_kcsan_report : lines_after_splat;
     }
     if (follow_ > 0) {
         splats_.back().lines.emplace_back(trim(line));
         --follow_;
+        const bool ended = strip_timestamp(trim(line)).starts_with("======");
+        if (splats_.back().kind == "kcsan" && splats_.back().lines.size() > 1 && ended)
+            end_kcsan();
     }
+}
+
+void SplatScanner::end_kcsan()
+{
+    follow_ = 0;
+    if (has_kcr_frame(splats_.back()))
+        return;
+    splats_.pop_back();
+    ++other_races_;
 }
 
 std::string SplatScanner::describe() const

@@ -28,11 +28,20 @@ public:
     {
         return splats_;
     }
+    /// Data races reported by KCSAN in which no function of KCR's took part: an unpatched kernel
+    /// has them as well, so they are no splats here.
+    [[nodiscard]] int other_races() const
+    {
+        return other_races_;
+    }
     /// The first splat for a person to read; empty if there is none.
     [[nodiscard]] std::string describe() const;
 
 private:
+    void end_kcsan();
+
     std::vector<Splat> splats_;
+    int other_races_ = 0;
     int follow_ = 0;
 };
 

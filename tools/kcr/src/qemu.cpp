@@ -34,13 +34,15 @@ std::string cpu_topology(const Machine& machine)
 void add_memory(std::vector<std::string>& argv, const Machine& machine)
 {
     add(argv, {"-m", fmt::format("{}M", machine.memory_mb)});
-    if (machine.numa < 2)
+    const int nodes = machine.numa + machine.bare_nodes;
+    if (nodes < 2)
         return;
-    for (int node = 0; node < machine.numa; ++node) {
+    for (int node = 0; node < nodes; ++node) {
+        const auto cpus =
+            node < machine.numa ? fmt::format(",cpus={}", node_cpus(machine, node)) : "";
         add(argv, {"-object", fmt::format("memory-backend-ram,id=mem{},size={}M", node,
-                                          machine.memory_mb / machine.numa)});
-        add(argv, {"-numa", fmt::format("node,nodeid={0},cpus={1},memdev=mem{0}", node,
-                                        node_cpus(machine, node))});
+                                          machine.memory_mb / nodes)});
+        add(argv, {"-numa", fmt::format("node,nodeid={0}{1},memdev=mem{0}", node, cpus)});
     }
 }
 
@@ -58,6 +60,7 @@ Result<Machine> settle_machine(Machine machine)
     if (machine.icount) {
         machine.smp = 1;
         machine.numa = 1;
+        machine.bare_nodes = 0;
         machine.kvm = false;
     }
     if (machine.smp < 1 || machine.smp > 64)
@@ -66,7 +69,7 @@ Result<Machine> settle_machine(Machine machine)
         return Error{
             fmt::format("--numa {} needs at least as many CPUs, not {}", machine.numa, machine.smp),
             "add --smp"};
-    if (machine.memory_mb < 256 * machine.numa)
+    if (machine.memory_mb < 256 * (machine.numa + machine.bare_nodes))
         return Error{fmt::format("--memory {} is too little", machine.memory_mb),
                      "256 MB a node at least"};
     return machine;

@@ -14,6 +14,7 @@ namespace kcr::tool
 struct Machine {
     int smp = 4;
     int numa = 1;
+    int bare_nodes = 0; ///< more NUMA nodes, with memory and without CPUs
     int memory_mb = 2048;
     bool iommu = false;
     bool icount = false; ///< count instructions: one CPU, TSC ticks are instructions

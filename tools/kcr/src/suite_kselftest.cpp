@@ -142,7 +142,8 @@ void boot_and_run(SuiteContext& context, const std::filesystem::path& dir,
     auto request = boot_request(project, context.config, "kselftest");
     request.machine.smp = 4;
     request.machine.numa = 2;
-    request.machine.memory_mb = 4096;
+    request.machine.bare_nodes = 1;
+    request.machine.memory_mb = 4608;
     request.machine.kvm = find_accelerator(project).kvm;
     request.job.argv = {"/bin/sh", "-c",
                         guest_script(dir, programs, program_timeout_s * context.patience())};
@@ -176,14 +177,13 @@ std::vector<std::string> selftest_programs(std::string_view makefile)
     return programs;
 }
 
-void run_suite_kselftest(SuiteContext& context)
+namespace
+{
+
+/// Builds kernel and programs, and runs these.
+void run_programs(SuiteContext& context, const std::vector<std::string>& programs)
 {
     const auto& project = context.project;
-    const auto makefile = read_file(project.root() / "selftests/Makefile");
-    if (!makefile) {
-        context.report.fail("selftests/Makefile", makefile.error().message);
-        return;
-    }
     if (auto built = prepare_and_build(project, context.config); !built) {
         context.report.check("build", built);
         return;
@@ -193,7 +193,24 @@ void run_suite_kselftest(SuiteContext& context)
         context.report.fail("build", dir.error().message + "\n" + dir.error().hint);
         return;
     }
-    boot_and_run(context, *dir, selftest_programs(*makefile));
+    boot_and_run(context, *dir, programs);
+}
+
+} // namespace
+
+void run_suite_kselftest(SuiteContext& context)
+{
+    const auto makefile = read_file(context.project.root() / "selftests/Makefile");
+    if (!makefile)
+        context.report.fail("selftests/Makefile", makefile.error().message);
+    else
+        run_programs(context, selftest_programs(*makefile));
+}
+
+void run_suite_kcsan(SuiteContext& context)
+{
+    context.config = "debug-kcsan";
+    run_programs(context, {"kcr_torture_test"});
 }
 
 } // namespace kcr::tool

@@ -4,6 +4,8 @@
 #include "project.h"
 #include "report.h"
 
+#include <nlohmann/json_fwd.hpp>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,8 +42,14 @@ void run_suite_native(SuiteContext& context);
 void run_suite_kunit_uml(SuiteContext& context);
 void run_suite_kunit_x86(SuiteContext& context);
 void run_suite_kselftest(SuiteContext& context);
+void run_suite_kcsan(SuiteContext& context);
+void run_suite_profit(SuiteContext& context);
 void run_suite_series(SuiteContext& context);
 void run_suite_zero_impact(SuiteContext& context);
+
+/// Judges what the demo says of one order of requests: whether observe mode predicted hits and
+/// savings well enough.
+void judge_prediction(Report& report, const std::string& order, const nlohmann::json& document);
 
 /// Programs named by TEST_GEN_PROGS lines of a kselftest Makefile.
 std::vector<std::string> selftest_programs(std::string_view makefile);

@@ -63,6 +63,40 @@ TEST(Console, CollectsTheLinesAfterASplat)
     EXPECT_THAT(scanner.describe(), HasSubstr("the first is a warning"));
 }
 
+/// A report as KCSAN prints it, with @p frame in the first stack trace.
+SplatScanner scan_race(const std::string& frame)
+{
+    SplatScanner scanner;
+    for (const std::string& line : {
+             std::string("[ 1.0] =================================================="),
+             std::string("[ 1.0] BUG: KCSAN: data-race in a / b"),
+             std::string("[ 1.0] write to 0xffff888003c18a40 of 8 bytes by task 46 on cpu 1:"),
+             "[ 1.0]  " + frame + "+0x12/0x40",
+             std::string("[ 1.0] Reported by Kernel Concurrency Sanitizer on:"),
+             std::string("[ 1.0] CPU: 1 UID: 0 PID: 46 Comm: kcr_torture/1 Not tainted 6.12.0-kcr"),
+             std::string("[ 1.0] =================================================="),
+         })
+        scanner.add_line(line);
+    return scanner;
+}
+
+TEST(Console, RacesCountIfKcrTookPart)
+{
+    EXPECT_EQ(scan_race("kcr_tier_store").splats().size(), 1U);
+    EXPECT_EQ(scan_race("__kcr_query_begin").splats().size(), 1U);
+    const auto other = scan_race("tick_do_update_jiffies64");
+    EXPECT_TRUE(other.splats().empty());
+    EXPECT_EQ(other.other_races(), 1);
+    EXPECT_EQ(other.describe(), "");
+}
+
+TEST(Console, AfterAnotherRaceSplatsAreStillFound)
+{
+    auto scanner = scan_race("tick_do_update_jiffies64");
+    scanner.add_line("[ 1.1] WARNING: CPU: 0 PID: 1 at a.c:1 f+0x1/0x2");
+    EXPECT_EQ(scanner.splats().size(), 1U);
+}
+
 TEST(Console, NothingFoundIsNothingSaid)
 {
     EXPECT_EQ(SplatScanner().describe(), "");

@@ -75,6 +75,18 @@ TEST(Qemu, NumaNodesAreSocketsAndShareTheCpus)
     EXPECT_THAT(text, HasSubstr("memory-backend-ram,id=mem1,size=1024M"));
 }
 
+TEST(Qemu, BareNodesHaveMemoryOnly)
+{
+    Machine machine;
+    machine.smp = 2;
+    machine.bare_nodes = 1;
+    machine.memory_mb = 2048;
+    const auto text = arguments(machine);
+    EXPECT_THAT(text, HasSubstr("node,nodeid=0,cpus=0-1,memdev=mem0"));
+    EXPECT_THAT(text, HasSubstr("node,nodeid=1,memdev=mem1"));
+    EXPECT_THAT(text, HasSubstr("memory-backend-ram,id=mem1,size=1024M"));
+}
+
 TEST(Qemu, IommuSplitsTheIrqchipOnlyUnderKvm)
 {
     Machine machine;
