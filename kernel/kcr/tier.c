@@ -242,7 +242,8 @@ bool kcr_slot_claim(struct kcr_slot *slot)
  */
 void kcr_slot_release(struct kcr_slot *slot)
 {
-	smp_store_release(&slot->seq, slot->seq + 1);			/* (W) */
+	/* Others may be trying to claim it: a failed cmpxchg() writes nothing */
+	smp_store_release(&slot->seq, READ_ONCE(slot->seq) + 1);	/* (W) */
 }
 
 /**

@@ -86,7 +86,7 @@ TEST_P(ModelTest, NeverGivesAWrongResult)
             for (u64 step = 0; step < steps; step++)
                 model.step();
             EXPECT_EQ(model.wrong(), 0U) << model.first();
-            EXPECT_GT(model.hits(), steps / 100);
+            EXPECT_GT(model.hits(), steps / 1000); // few with 16 fingerprints for everything
         });
     }
     for (auto& thread : threads)

@@ -63,7 +63,7 @@ kcr_tier* create(u32 slots, u8 level, long budget)
 
 } // namespace
 
-System::System(unsigned cpus) : cpus_(cpus)
+System::System(unsigned cpus, u32 l2_slots, u32 l3_slots, long budget) : cpus_(cpus)
 {
     static const bool initialised = [] {
         kcr_fingerprint_init();
@@ -71,9 +71,9 @@ System::System(unsigned cpus) : cpus_(cpus)
     }();
     if (!initialised || cpus > NR_CPUS)
         std::abort();
-    node_tier = create(KCR_L3_SLOTS, 3, KCR_BLOB_BUDGET);
+    node_tier = create(l3_slots, 3, budget);
     for (unsigned cpu = 0; cpu < cpus; cpu++) {
-        *per_cpu_ptr(&kcr_l2, cpu) = create(KCR_L2_SLOTS, 2, 0);
+        *per_cpu_ptr(&kcr_l2, cpu) = create(l2_slots, 2, 0);
         *per_cpu_ptr(&kcr_l3_local, cpu) = node_tier;
     }
     site_.name = "native";

@@ -25,7 +25,8 @@ namespace kcr::native
 class System
 {
 public:
-    explicit System(unsigned cpus = 1);
+    explicit System(unsigned cpus = 1, u32 l2_slots = KCR_L2_SLOTS, u32 l3_slots = KCR_L3_SLOTS,
+                    long budget = KCR_BLOB_BUDGET);
     ~System();
     System(const System&) = delete;
     System& operator=(const System&) = delete;
