@@ -8,8 +8,6 @@
 namespace kcr::tool
 {
 
-using nlohmann::ordered_json;
-
 Figures parse_guest_bench(std::string_view text)
 {
     Figures figures;
@@ -23,21 +21,6 @@ Figures parse_guest_bench(std::string_view text)
             if (end != nullptr && *end == '\0')
                 figures.values[parts[0]] = value;
         }
-    }
-    return figures;
-}
-
-Figures parse_native_bench(std::string_view json_text)
-{
-    Figures figures;
-    const auto document = ordered_json::parse(json_text, nullptr, false);
-    if (!document.is_object() || !document.contains("benchmarks"))
-        return figures;
-    for (const auto& entry : document["benchmarks"]) {
-        const auto name = entry.value("name", std::string());
-        const auto unit = entry.value("time_unit", std::string("ns"));
-        if (!name.empty() && entry.contains("cpu_time"))
-            figures.values["native." + name + "_" + unit] = entry["cpu_time"];
     }
     return figures;
 }

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #pragma once
 
+#include "project.h"
+#include "result.h"
+
 #include <nlohmann/json.hpp>
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,7 +22,13 @@ struct Figures {
 /// Reads the in-kernel benchmark's lines: "NAME VALUE" and "# COMMENT".
 Figures parse_guest_bench(std::string_view text);
 
-/// Reads Google Benchmark's JSON: "native.NAME_ns" -> CPU time.
+/// Reads what kcr-native-bench prints: {"figures": {NAME: TICKS}, "comments": [...]}.
 Figures parse_native_bench(std::string_view json_text);
+
+/// The native figures' ratios that have targets: "l2_hit_16_16 / floor = 1.6 (target 1.8)".
+std::vector<std::string> native_ratios(const nlohmann::ordered_json& figures);
+
+/// Builds the core for user space and measures it.
+Result<Figures> bench_native(const Project& project);
 
 } // namespace kcr::tool

@@ -47,30 +47,6 @@ Result<Figures> bench_guest(const Project& project)
     return figures;
 }
 
-/// Builds and runs the Google Benchmark program of tools/testing/kcr.
-Result<Figures> bench_native(const Project& project)
-{
-    const auto source = project.root() / "tools/testing/kcr";
-    Figures figures;
-    if (!std::filesystem::exists(source / "CMakeLists.txt")) {
-        figures.comments.emplace_back("native: skipped, tools/testing/kcr is not there yet");
-        return figures;
-    }
-    const auto build = project.build() / "native";
-    for (const auto& argv : {std::vector<std::string>{"cmake", "-G", "Ninja", "-S", source.string(),
-                                                      "-B", build.string()},
-                             std::vector<std::string>{"ninja", "-C", build.string()}}) {
-        if (auto done = run_ok({.argv = argv}); !done)
-            return done.error();
-    }
-    auto exit = run_ok({.argv = {(build / "kcr-native-bench").string(), "--benchmark_format=json"},
-                        .timeout_s = bench_timeout_s,
-                        .separate_stderr = true});
-    if (!exit)
-        return exit.error();
-    return parse_native_bench(*exit);
-}
-
 void print_figures(const Figures& figures)
 {
     std::size_t width = 0;
@@ -122,7 +98,7 @@ void add_bench(CLI::App& app, const Project& project, int& status)
     command->add_option("suite", options->suites, "guest, native (both without an argument)");
     command->add_option("--json", options->json, "also write the figures to this file");
     command->footer("guest: instructions in the x86-64 kernel, counted by QEMU; exact.\n"
-                    "native: time of the core compiled for user space.\n"
+                    "native: ticks of the TSC that the core takes, compiled for user space, and its peers.\n"
                     "Examples:\n  kcr bench\n  kcr bench guest --json bench.json");
     command->callback([&project, &status, options] { status = run_bench(project, *options); });
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "build.h"
+#include "cmake.h"
 #include "suites.h"
 #include "text.h"
 
@@ -33,57 +34,6 @@ std::vector<std::string> cpp_files(const Project& project, const std::string& fo
     }
     std::sort(files.begin(), files.end());
     return files;
-}
-
-/// The last lines of @p text.
-std::string tail(const std::string& text, std::size_t count)
-{
-    auto lines = split(text, '\n');
-    if (lines.size() > count)
-        lines.erase(lines.begin(), lines.end() - static_cast<std::ptrdiff_t>(count));
-    return join(lines, "\n");
-}
-
-/// Configures and builds the CMake project @p source with its tests.
-Status build_cmake(const Project& project, const fs::path& source, const fs::path& build,
-                   const std::vector<std::string>& options)
-{
-    Command configure{
-        .argv = {"cmake", "-G", "Ninja", "-S", source.string(), "-B", build.string()}};
-    configure.argv.insert(configure.argv.end(), options.begin(), options.end());
-    configure.env = {{"CCACHE_DIR", (project.cache() / "ccache").string()}};
-    if (auto done = run_ok(configure); !done)
-        return done.error();
-    auto done = run_ok({.argv = {"ninja", "-C", build.string()}, .env = configure.env});
-    return done ? Status() : done.error();
-}
-
-/// Runs a GoogleTest program and reports each of its cases.
-void run_gtest(SuiteContext& context, const fs::path& program)
-{
-    bool any = false;
-    std::string output;
-    Command command{.argv = {program.string(), "--gtest_color=no"}, .timeout_s = 900};
-    command.on_line = [&](std::string_view line) {
-        const auto parts = words(line);
-        const bool result = parts.size() >= 4 && parts[0] == "[";
-        if (result && parts[1] == "OK") {
-            context.report.pass(parts[3]);
-            any = true;
-        } else if (result && parts[1] == "SKIPPED" && parts.back() == "ms)") {
-            context.report.skip(parts[3], "the test skipped itself");
-        } else if (line.starts_with("[  FAILED  ]") && parts.back() == "ms)") {
-            context.report.fail(parts[3], tail(output, 20));
-            any = true;
-        }
-        output += std::string(line) + "\n";
-    };
-    const auto exit = run(command);
-    if (!exit)
-        context.report.fail(program.filename().string(), exit.error().message);
-    else if (exit->signal != 0 || exit->timed_out || !any)
-        context.report.fail(program.filename().string(),
-                            exit->describe() + "\n" + tail(output, 20));
 }
 
 void check_format(SuiteContext& context)
@@ -135,7 +85,7 @@ void run_suite_tool(SuiteContext& context)
         context.report.check("build", built);
         return;
     }
-    run_gtest(context, build / "kcr-tests");
+    run_gtest(context, {.program = build / "kcr-tests"});
     check_format(context);
     if (context.quick) {
         context.report.skip("clang-tidy", "--quick");
@@ -146,22 +96,6 @@ void run_suite_tool(SuiteContext& context)
     check_tidy(context, "tools/kcr", build, cpp_files(project, "tools/kcr", false), {});
     check_tidy(context, "selftests", {}, cpp_files(project, "selftests", false),
                {"-std=c++20", "-D_GNU_SOURCE", "-I" + (project.root() / "include/uapi").string()});
-}
-
-void run_suite_native(SuiteContext& context)
-{
-    const auto& project = context.project;
-    const auto source = project.root() / "tools/testing/kcr";
-    if (!fs::exists(source / "CMakeLists.txt")) {
-        context.report.skip("tools/testing/kcr", "the user-space harness is not there yet");
-        return;
-    }
-    const auto build = project.build() / "native";
-    if (auto built = build_cmake(project, source, build, {}); !built) {
-        context.report.check("build", built);
-        return;
-    }
-    run_gtest(context, build / "kcr-native-tests");
 }
 
 } // namespace kcr::tool

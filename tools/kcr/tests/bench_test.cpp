@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "bench.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 namespace kcr::tool
 {
+
+using ::testing::ElementsAre;
 
 TEST(Bench, ReadsFiguresAndComments)
 {
@@ -16,12 +18,28 @@ TEST(Bench, ReadsFiguresAndComments)
     EXPECT_EQ(figures.comments[0], "driver: cbc-aes-aesni, tier L2");
 }
 
-TEST(Bench, ReadsGoogleBenchmark)
+TEST(Bench, ReadsNativeFigures)
 {
-    const auto figures =
-        parse_native_bench(R"({"benchmarks":[{"name":"hit/64","cpu_time":9.5,"time_unit":"ns"}]})");
-    EXPECT_EQ(figures.values["native.hit/64_ns"], 9.5);
+    const auto figures = parse_native_bench(
+        R"({"figures":{"native.miss":9.5,"native.x":"y"},"comments":["two CPUs"]})");
+    ASSERT_EQ(figures.values.size(), 1U);
+    EXPECT_EQ(figures.values["native.miss"], 9.5);
+    ASSERT_EQ(figures.comments.size(), 1U);
+    EXPECT_EQ(figures.comments[0], "two CPUs");
     EXPECT_TRUE(parse_native_bench("garbage").values.empty());
+}
+
+TEST(Bench, ComparesWithFloorsAndPeers)
+{
+    const auto ratios = native_ratios({{"native.l2_hit_16_16", 9.0},
+                                       {"native.floor_l2_16", 6.0},
+                                       {"native.peer_absl_16_16", 18.0},
+                                       {"native.peer_std_16_16", 36.0},
+                                       {"native.hit_rate_full", 90.0}});
+    EXPECT_THAT(ratios, ElementsAre("l2_hit_16_16 / floor_l2_16 = 1.50 (target 1.80)",
+                                    "l2_hit_16_16 / peer_absl_16_16 = 0.50 (target 0.45, missed)",
+                                    "l2_hit_16_16 / peer_std_16_16 = 0.25 (target 0.45)",
+                                    "hit_rate_full = 90.00 (target 88.00)"));
 }
 
 } // namespace kcr::tool

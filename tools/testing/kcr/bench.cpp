@@ -77,6 +77,7 @@ public:
         add_fingerprint(4096);
         add_store();
         add_miss();
+        add_bypass();
         std::erase_if(subjects_, [&](const Subject& subject) {
             return subject.name.find(filter) == std::string::npos;
         });
@@ -112,6 +113,7 @@ private:
     void add_fingerprint(u32 bytes);
     void add_store();
     void add_miss();
+    void add_bypass();
 
     System system_;
     Owner owner_;
@@ -211,6 +213,20 @@ void Bench::add_miss()
                          }});
 }
 
+/// The gate, when it says no.
+void Bench::add_bypass()
+{
+    const kcr_site* site = &system_.site();
+    subjects_.push_back({.name = "bypass", .run = [site](u64 steps) {
+                             for (s32& pace : this_cpu_ptr(site->stats)->pace)
+                                 pace = -static_cast<s32>(2 * steps);
+                             while (steps-- > 0) {
+                                 if (kcr_bench_bypass(site, 64))
+                                     std::abort();
+                             }
+                         }});
+}
+
 nlohmann::ordered_json Bench::figures()
 {
     auto figures = nlohmann::ordered_json::object();
@@ -243,6 +259,14 @@ int main(int argc, char** argv)
     Bench bench(seconds, filter);
     nlohmann::ordered_json document;
     document["figures"] = bench.figures();
+    document["comments"] = {"ticks of the TSC a step, the least of many rounds"};
+    if (pin(1) && pin(0)) {
+        const auto scaling = measure_scaling(seconds / 4);
+        document["figures"]["native.scaling_l2"] = std::round(scaling.l2 * 1000) / 1000;
+        document["figures"]["native.scaling_empty"] = std::round(scaling.empty * 1000) / 1000;
+    } else {
+        document["comments"].push_back("one CPU: no scaling");
+    }
     std::printf("%s\n", document.dump(2).c_str());
     return 0;
 }

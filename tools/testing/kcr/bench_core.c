@@ -10,8 +10,6 @@
 #define kcr_fingerprint_inline(q, words) ((q)->fingerprint)
 #define kcr_lookup_unified kcr_bench_lookup
 #define kcr_lookup_64 kcr_bench_lookup_64
-#define kcr_store_result kcr_bench_store_result
-#define __kcr_query_end __kcr_bench_query_end
 
 /* Inline, so that the fingerprint comes in a register, as where it is computed */
 static __always_inline bool kcr_bench_lookup(struct kcr_query *q);
@@ -21,7 +19,6 @@ static __always_inline bool kcr_bench_lookup_64(struct kcr_query *q);
 #undef kcr_fingerprint_inline
 #undef kcr_lookup_unified
 #undef kcr_lookup_64
-#undef __kcr_query_end
 
 #include "bench_core.h"
 
@@ -75,6 +72,11 @@ bool kcr_bench_floor_64(void *tier, struct kcr_query *q, const u64 *key,
 			u64 hash)
 {
 	return floor_copy(tier, q, hash, 8);
+}
+
+bool kcr_bench_bypass(const struct kcr_site *site, u32 body_len)
+{
+	return kcr_should_cache(site, body_len);
 }
 
 /* A whole request: the way of kernel/kcr/query.c, with a key of whole words */

@@ -22,6 +22,9 @@ kcr_bench_fn kcr_bench_known;		/* a lookup with the fingerprint known */
 kcr_bench_fn kcr_bench_hash_known;	/* a lookup */
 kcr_bench_fn kcr_bench_request_16, kcr_bench_request_32, kcr_bench_request_64;
 
+/* A site's gate while reuse does not pay */
+bool kcr_bench_bypass(const struct kcr_site *site, u32 body_len);
+
 /* An unchecked copy from the slot whose number is in the place of the hash */
 kcr_bench_fn kcr_bench_floor_16, kcr_bench_floor_32, kcr_bench_floor_64;
 

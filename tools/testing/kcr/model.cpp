@@ -10,7 +10,8 @@ namespace kcr::native
 namespace
 {
 
-constexpr std::array<u32, 16> kLengths = {1, 8, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 80, 81, 200, 500};
+constexpr std::array<u32, 16> kLengths = {1,  8,  15, 16, 17, 31, 32,  33,
+                                          48, 63, 64, 65, 80, 81, 200, 500};
 constexpr u64 kTtl = 40;
 constexpr u32 kHotKeys = 128;
 constexpr u32 kEvictBlobs = 10;

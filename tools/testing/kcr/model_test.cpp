@@ -29,8 +29,8 @@ unsigned bits_left;
 u64 few_bits(const kcr_query* q)
 {
     u64 hash = q->head ^ reinterpret_cast<std::uintptr_t>(q->owner);
-    const unsigned words = q->size_class == KCR_CLASS_BLOB ? KCR_SIDE_MAX / 8
-                                                           : kcr_class_words(q->size_class);
+    const unsigned words =
+        q->size_class == KCR_CLASS_BLOB ? KCR_SIDE_MAX / 8 : kcr_class_words(q->size_class);
     for (unsigned i = 0; i < words; i++)
         hash = (hash ^ q->key[i]) * 0x9e3779b97f4a7c15;
     if (q->size_class == KCR_CLASS_BLOB)
@@ -43,9 +43,7 @@ u64 few_bits(const kcr_query* q)
 class Random
 {
 public:
-    explicit Random(u64 seed) : state_(seed * 0x9e3779b97f4a7c15 | 1)
-    {
-    }
+    explicit Random(u64 seed) : state_(seed * 0x9e3779b97f4a7c15 | 1) {}
     u64 operator()()
     {
         state_ ^= state_ >> 12;
