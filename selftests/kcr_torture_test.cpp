@@ -265,10 +265,10 @@ void test_learns(Check& check)
 
 void test_bad_values(Check& check)
 {
-    for (const char* bad : {"-1", "x", "", "4294967296", "2147483648"})
+    for (const char* bad : {"-1", "x", "4294967296", "2147483648"})
         check.that(kcr::try_write_file(site_file("audit_interval"), bad) != 0,
                    std::string("audit_interval=") + bad);
-    for (const char* bad : {"0", "-1", "x", ""})
+    for (const char* bad : {"0", "-1", "x"})
         check.that(kcr::try_write_file(site_file("learn_target"), bad) != 0,
                    std::string("learn_target=") + bad);
     check.that(kcr::try_write_file(site_file("bypass"), "sometimes") == EINVAL, "bypass=sometimes");

@@ -97,7 +97,7 @@ enum kcr_class {
  * @KCR_L2_HITS: answered by the CPU's tier
  * @KCR_L3_HITS: answered by the node's tier
  * @KCR_MISS_COLD: never stored, as far as the tier remembers
- * @KCR_MISS_EVICTED: stored once, but displaced since
+ * @KCR_MISS_EVICTED: seen before, but displaced since or not admitted then
  * @KCR_MISS_STALE: there, but from before the owner's last invalidation
  * @KCR_MISS_EXPIRED: there, but older than the site allows
  * @KCR_MISS_TOO_LARGE: key or result exceed what the site keeps (no lookup)
@@ -118,6 +118,12 @@ enum kcr_class {
  * @KCR_AUDITS: hits that were recomputed and found right
  * @KCR_MISMATCHES: results that differed from what equal inputs gave before,
  *	in learn or reuse mode: the site is rejected
+ * @KCR_HIT_GAIN: what the hits that were sampled saved, each times the requests
+ *	that it stands for, in ticks; may be negative
+ * @KCR_HIT_WEIGHT: how many hits that should be
+ * @KCR_MISS_LOSS: what the misses that were sampled cost beyond computing, likewise
+ * @KCR_MISS_WEIGHT: how many misses that should be
+ * @KCR_AUDIT_LOSS: what audits cost beyond computing, in ticks
  * @KCR_SAMPLED_HITS: hits whose cost was measured
  * @KCR_HIT_TICKS: sum of their costs, in ticks of get_cycles()
  * @KCR_SAMPLED_MISSES: misses whose extra cost was measured
@@ -145,6 +151,11 @@ enum kcr_counter {
 	KCR_OBSERVE_DIFFER,
 	KCR_AUDITS,
 	KCR_MISMATCHES,
+	KCR_HIT_GAIN,
+	KCR_HIT_WEIGHT,
+	KCR_MISS_LOSS,
+	KCR_MISS_WEIGHT,
+	KCR_AUDIT_LOSS,
 	KCR_SAMPLED_HITS,
 	KCR_HIT_TICKS,
 	KCR_SAMPLED_MISSES,
@@ -259,13 +270,16 @@ struct kcr_site {
  * @KCR_QUERY_PROBE: only find out whether it was seen before
  * @KCR_QUERY_AUDIT: compute, and compare with what is remembered
  * @KCR_QUERY_DROP: the result is not to be remembered
- * @KCR_QUERY_FOUND: in observe mode: a remembered result was found
+ * @KCR_QUERY_FOUND: a remembered result was found, to be compared
+ * @KCR_QUERY_DIRECT: in observe mode: a hit would have put its bulk where it
+ *	is wanted
  */
 enum kcr_query_flags {
 	KCR_QUERY_PROBE = 1,
 	KCR_QUERY_AUDIT = 2,
 	KCR_QUERY_DROP = 4,
 	KCR_QUERY_FOUND = 8,
+	KCR_QUERY_DIRECT = 16,
 };
 
 /**
@@ -286,6 +300,7 @@ enum kcr_query_flags {
  * @size_class: &enum kcr_class
  * @flags: &enum kcr_query_flags; undefined until sampled or missed
  * @weight: requests that this sample stands for
+ * @owned: in observe mode: buffers that a hit would have to free, if sampled
  * @body: out of line: the body, stable kernel memory or, for a lookup only,
  *	memory that is read once
  * @bulk: out of line: where a hit puts the bulk of the result (undefined
@@ -314,6 +329,7 @@ struct kcr_query {
 	u8 size_class;
 	u8 flags;
 	u8 weight;
+	u8 owned;
 	const void *body;
 	void *bulk;
 	void *owned_body;

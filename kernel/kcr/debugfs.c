@@ -24,8 +24,9 @@ static int kcr_stats_show(struct seq_file *m, void *v)
 		seq_printf(m, "%s lookups %llu\n", site->name,
 			   kcr_site_lookups(site));
 		for (c = 0; c < KCR_NR_COUNTERS; c++)
-			seq_printf(m, "%s %s %llu\n", site->name,
-				   kcr_counter_names[c], kcr_site_sum(site, c));
+			seq_printf(m, "%s %s %lld\n", site->name,
+				   kcr_counter_names[c],
+				   (s64)kcr_site_sum(site, c));
 		seq_printf(m, "%s ticks_saved %lld\n", site->name,
 			   kcr_site_ticks_saved(site));
 	}

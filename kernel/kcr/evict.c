@@ -169,7 +169,7 @@ static void kcr_search_age(const struct kcr_search *s, u32 start, u32 steps)
 /* The number of a slot whose entry may go, or -1 */
 static int kcr_search(const struct kcr_search *s, u32 start, u32 steps)
 {
-	unsigned int rank, best_rank = -1U;
+	unsigned int rank, cost, best_cost = -1U;
 	struct kcr_slot *slot;
 	int best = -1;
 	u64 stamp;
@@ -182,11 +182,13 @@ static int kcr_search(const struct kcr_search *s, u32 start, u32 steps)
 			continue;
 		stamp = READ_ONCE(slot->stamp);
 		rank = kcr_slot_rank(slot);
-		if (rank < best_rank && kcr_may_take(s, stamp, rank)) {
+		/* Of equals rather one's own than another's */
+		cost = 2 * rank + (stamp != s->stamp);
+		if (cost < best_cost && kcr_may_take(s, stamp, rank)) {
 			if (!rank)
 				return nr;
 			best = nr;
-			best_rank = rank;
+			best_cost = cost;
 		}
 		if (s->alone || stamp != s->stamp)
 			kcr_slot_pass(slot, s->alone);

@@ -209,18 +209,19 @@ void kcr_profit_probed(struct kcr_query *q, bool seen)
 }
 
 /* What this sample says about as many requests as it stands for */
-static void kcr_profit_book(const struct kcr_query *q, struct kcr_profit *p,
-			    s64 gain)
+static s64 kcr_profit_book(const struct kcr_query *q, struct kcr_profit *p,
+			   s64 gain)
 {
 	if (p->rest > 0) {
 		p->rest -= q->weight;
-		return;
+		return 0;
 	}
 	gain *= q->weight;
 	p->saved += gain;
 	p->balance += gain;
 	if (++p->samples >= KCR_TRIAL_SAMPLES)
 		kcr_profit_trial_over(q, p);
+	return gain;
 }
 
 /**
@@ -234,6 +235,7 @@ void kcr_profit_hit(const struct kcr_query *q, u64 ticks)
 {
 	struct kcr_profit *p;
 	unsigned long flags;
+	s64 gain;
 
 	kcr_site_count(q->site, KCR_SAMPLED_HITS, 1);
 	kcr_site_count(q->site, KCR_HIT_TICKS, ticks);
@@ -241,8 +243,11 @@ void kcr_profit_hit(const struct kcr_query *q, u64 ticks)
 	p = kcr_profit_of(q);
 	ticks = kcr_profit_learn(&p->hit, ticks);
 	/* Nobody knows what this one would have cost, before another did */
-	if (p->compute)
-		kcr_profit_book(q, p, (s64)p->compute - (s64)ticks);
+	if (p->compute) {
+		gain = kcr_profit_book(q, p, (s64)p->compute - (s64)ticks);
+		kcr_site_count(q->site, KCR_HIT_GAIN, gain);
+		kcr_site_count(q->site, KCR_HIT_WEIGHT, q->weight);
+	}
 	local_irq_restore(flags);
 }
 
@@ -260,6 +265,7 @@ void kcr_profit_miss(struct kcr_query *q, u64 ticks)
 	u64 extra = ticks - q->compute;
 	struct kcr_profit *p;
 	unsigned long flags;
+	s64 gain;
 
 	kcr_site_count(q->site, KCR_SAMPLED_COMPUTES, 1);
 	kcr_site_count(q->site, KCR_COMPUTE_TICKS, q->compute);
@@ -268,11 +274,14 @@ void kcr_profit_miss(struct kcr_query *q, u64 ticks)
 	kcr_profit_learn(&p->compute, q->compute);
 	if (q->flags & KCR_QUERY_AUDIT) {
 		q->weight = 1;
-		kcr_profit_book(q, p, -(s64)min_t(u64, extra, S32_MAX));
+		gain = kcr_profit_book(q, p, -(s64)min_t(u64, extra, S32_MAX));
+		kcr_site_count(q->site, KCR_AUDIT_LOSS, -gain);
 	} else if (!(q->flags & KCR_QUERY_FOUND)) {
 		kcr_site_count(q->site, KCR_SAMPLED_MISSES, 1);
 		kcr_site_count(q->site, KCR_MISS_TICKS, extra);
-		kcr_profit_book(q, p, -(s64)kcr_profit_learn(&p->miss, extra));
+		gain = kcr_profit_book(q, p, -(s64)kcr_profit_learn(&p->miss, extra));
+		kcr_site_count(q->site, KCR_MISS_LOSS, -gain);
+		kcr_site_count(q->site, KCR_MISS_WEIGHT, q->weight);
 	}
 	local_irq_restore(flags);
 }

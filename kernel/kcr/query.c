@@ -30,6 +30,13 @@
 #include "kcr_private.h"
 #include "tier.h"
 
+static unsigned int kcr_owned(const struct kcr_query *q)
+{
+	if (q->size_class != KCR_CLASS_BLOB)
+		return 0;
+	return !!q->owned_body + !!q->owned_bulk;
+}
+
 static noinline void kcr_missed(struct kcr_query *q, struct kcr_tier *l3)
 {
 	enum kcr_counter reason = KCR_MISS_COLD;
@@ -38,22 +45,25 @@ static noinline void kcr_missed(struct kcr_query *q, struct kcr_tier *l3)
 		reason = kcr_tier_miss_reason(l3, q);
 	this_cpu_inc(q->site->stats->c[reason]);
 	trace_kcr_miss(q, reason);
+	if (l3 && !kcr_tier_admits(l3, q)) {
+		q->flags |= KCR_QUERY_DROP;
+		kcr_site_count(q->site, KCR_NOT_ADMITTED, 1);
+	}
 }
 
 /*
  * Reuse would have cost so much until here; and what handing the result out
- * costs, unless the lookup has put it where it is wanted. Audits know already.
+ * costs, unless the lookup has put it where it is wanted; and what freeing the
+ * buffers costs that there are by now. Audits know already.
  */
 static void kcr_note_lookup(struct kcr_query *q)
 {
-	u64 ticks = kcr_clock() - q->start;
-
 	if (q->flags & KCR_QUERY_AUDIT)
 		return;
-	if (q->bulk_len && q->size_class == KCR_CLASS_BLOB && !q->owned_bulk)
-		kcr_profit_hit(q, ticks);
-	else
-		q->lookup = ticks;
+	q->lookup = kcr_clock() - q->start;
+	q->owned = kcr_owned(q);
+	if (q->size_class == KCR_CLASS_BLOB && q->bulk_len && !q->owned_bulk)
+		q->flags |= KCR_QUERY_DIRECT;
 }
 
 /*
@@ -228,8 +238,8 @@ int kcr_store_result(struct kcr_query *q)
 	if (in_nmi())
 		goto out;
 	if (q->flags & KCR_QUERY_FOUND) {
-		if (q->start && q->lookup)
-			kcr_profit_hit(q, q->lookup + kcr_clock() - q->computed);
+		if (q->start && q->lookup && !(q->flags & KCR_QUERY_DIRECT))
+			q->lookup += kcr_clock() - q->computed;
 		err = kcr_verify_deterministic(q);
 		if (err != -ENOENT)
 			return err ?: -EEXIST;
@@ -266,16 +276,35 @@ void __kcr_compute_stop(struct kcr_query *q)
 }
 EXPORT_SYMBOL_GPL(__kcr_compute_stop);
 
+/* Free what a query owns; ticks that it took for each, if sampled */
+static u64 kcr_query_free(struct kcr_query *q)
+{
+	unsigned int owned = kcr_owned(q);
+	u64 start = 0;
+
+	if (!owned)
+		return 0;
+	if (q->start)
+		start = kcr_clock();
+	kfree_sensitive(q->owned_body);
+	kfree_sensitive(q->owned_bulk);
+	return q->start ? (kcr_clock() - start) / owned : 0;
+}
+
 /* The rare half of kcr_query_end() */
 void __kcr_query_end(struct kcr_query *q, bool hit)
 {
-	if (q->size_class == KCR_CLASS_BLOB) {
-		kfree_sensitive(q->owned_body);
-		kfree_sensitive(q->owned_bulk);
-	}
-	if (q->start && hit)
+	u64 each = kcr_query_free(q);
+
+	if (!q->start)
+		return;
+	if (hit) {
 		kcr_profit_hit(q, kcr_clock() - q->start);
-	else if (q->start && q->compute)
+		return;
+	}
+	if (q->lookup)
+		kcr_profit_hit(q, q->lookup + q->owned * each);
+	if (q->compute)
 		kcr_profit_miss(q, kcr_clock() - q->start);
 }
 EXPORT_SYMBOL_GPL(__kcr_query_end);

@@ -6,6 +6,8 @@
 #include <linux/errno.h>
 #include <linux/export.h>
 #include <linux/kernel.h>
+#include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include <trace/events/kcr.h>
@@ -42,6 +44,11 @@ const char * const kcr_counter_names[KCR_NR_COUNTERS] = {
 	[KCR_OBSERVE_DIFFER] = "observe_differ",
 	[KCR_AUDITS] = "audits",
 	[KCR_MISMATCHES] = "mismatches",
+	[KCR_HIT_GAIN] = "hit_gain",
+	[KCR_HIT_WEIGHT] = "hit_weight",
+	[KCR_MISS_LOSS] = "miss_loss",
+	[KCR_MISS_WEIGHT] = "miss_weight",
+	[KCR_AUDIT_LOSS] = "audit_loss",
 	[KCR_SAMPLED_HITS] = "sampled_hits",
 	[KCR_HIT_TICKS] = "hit_ticks",
 	[KCR_SAMPLED_MISSES] = "sampled_misses",
@@ -320,27 +327,47 @@ u64 kcr_site_lookups(const struct kcr_site *site)
 	return sum;
 }
 
+/*
+ * What @n requests come to, if @weight of them, as sampled, came to @ticks. The
+ * two are about the same, unless there are very few.
+ */
+static s64 kcr_extrapolate(s64 ticks, u64 weight, u64 n)
+{
+	u64 sum;
+
+	if (!weight)
+		return 0;
+	n = min(n, weight * 2 * KCR_SAMPLE_MAX);
+	sum = mul_u64_u64_div_u64(abs(ticks), n, weight);
+	return ticks < 0 ? -(s64)sum : (s64)sum;
+}
+
 /**
  * kcr_site_ticks_saved() - estimate what reuse has saved
  * @site: the site
  *
- * Each request that was timed stands for those since the one before: a hit
- * for the mean cost of computing less its own, a miss for its cost beyond
- * computing, in the red. In observe mode, what reuse would have saved.
+ * A hit saves the mean cost of computing less its own, a miss loses what it
+ * costs beyond computing. From the requests that were timed, for all that were
+ * counted. In observe mode, what reuse would have saved.
  *
  * Context: any.
  * Return: ticks of get_cycles(), negative if lost.
  */
 s64 kcr_site_ticks_saved(const struct kcr_site *site)
 {
-	s64 sum = 0;
-	unsigned int i;
-	int cpu;
+	u64 found = kcr_site_sum(site, KCR_L2_HITS) + kcr_site_sum(site, KCR_L3_HITS) +
+		    kcr_site_sum(site, KCR_MISS_UNVERIFIED) -
+		    kcr_site_sum(site, KCR_AUDITS);
+	u64 misses = kcr_site_sum(site, KCR_MISS_COLD) +
+		     kcr_site_sum(site, KCR_MISS_EVICTED) +
+		     kcr_site_sum(site, KCR_MISS_STALE) +
+		     kcr_site_sum(site, KCR_MISS_EXPIRED);
 
-	for_each_possible_cpu(cpu)
-		for (i = 0; i < KCR_NR_SIZES; i++)
-			sum += READ_ONCE(per_cpu_ptr(site->stats, cpu)->profit[i].saved);
-	return sum;
+	return kcr_extrapolate(kcr_site_sum(site, KCR_HIT_GAIN),
+			       kcr_site_sum(site, KCR_HIT_WEIGHT), found) -
+	       kcr_extrapolate(kcr_site_sum(site, KCR_MISS_LOSS),
+			       kcr_site_sum(site, KCR_MISS_WEIGHT), misses) -
+	       (s64)kcr_site_sum(site, KCR_AUDIT_LOSS);
 }
 
 /**

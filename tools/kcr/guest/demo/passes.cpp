@@ -72,7 +72,8 @@ Prediction observe(const std::string& site, const std::vector<Pass>& passes, Tra
     const auto counters = kcr::Counters::read(site);
     return {.hits = static_cast<uint64_t>(counters["observe_equal"]),
             .saved = counters["ticks_saved"],
-            .differing = static_cast<uint64_t>(counters["observe_differ"])};
+            .differing = static_cast<uint64_t>(counters["observe_differ"]),
+            .counters = counters};
 }
 
 /* Runs all passes on both sockets; @p plain_answers comes with its offsets filled in. */

@@ -38,6 +38,7 @@ struct Prediction {
     uint64_t hits = 0;      ///< requests that it would answer
     int64_t saved = 0;      ///< ticks that it would save
     uint64_t differing = 0; ///< requests that it would have answered wrongly
+    kcr::Counters counters; ///< the kernel's, over the passes observed
 };
 
 /** What one pass over all blocks took, in ticks of the time stamp counter. */

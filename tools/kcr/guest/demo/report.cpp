@@ -40,16 +40,23 @@ double saved_percent(const SiteResult& site)
 }
 
 /* Ticks of one operation, as the kernel sampled them; null if it sampled none. */
-Json per_operation(const SiteResult& site, const char* ticks, const char* samples)
+Json per_operation(const kcr::Counters& counters, const char* ticks, const char* samples)
 {
-    const int64_t count = site.counters[samples];
+    const int64_t count = counters[samples];
 
-    return count ? Json(site.counters[ticks] / count) : Json(nullptr);
+    return count ? Json(counters[ticks] / count) : Json(nullptr);
 }
 
 std::string text(const Json& number)
 {
     return number.is_null() ? "not sampled" : number.dump();
+}
+
+Json costs_to_json(const kcr::Counters& counters)
+{
+    return {{"compute", per_operation(counters, "compute_ticks", "sampled_computes")},
+            {"hit", per_operation(counters, "hit_ticks", "sampled_hits")},
+            {"miss_overhead", per_operation(counters, "miss_ticks", "sampled_misses")}};
 }
 
 Json site_to_json(const SiteResult& site)
@@ -73,10 +80,7 @@ Json site_to_json(const SiteResult& site)
         {"stores", counters["stores"]},
         {"stores_dropped", counters["stores_dropped"]},
         {"passed", counters["passed"]},
-        {"instructions",
-         {{"compute", per_operation(site, "compute_ticks", "sampled_computes")},
-          {"hit", per_operation(site, "hit_ticks", "sampled_hits")},
-          {"miss_overhead", per_operation(site, "miss_ticks", "sampled_misses")}}},
+        {"instructions", costs_to_json(counters)},
         {"by_pass", passes},
         {"plain_total", plain_total(site)},
         {"reuse_total", reuse_total(site)},
@@ -87,7 +91,8 @@ Json site_to_json(const SiteResult& site)
         {"predicted",
          {{"hits", site.predicted.hits},
           {"saved", site.predicted.saved},
-          {"differing", site.predicted.differing}}},
+          {"differing", site.predicted.differing},
+          {"instructions", costs_to_json(site.predicted.counters)}}},
         {"mismatches", site.mismatches},
     };
 }
@@ -131,9 +136,9 @@ void print_site(const SiteResult& site, bool instructions)
                  site.name.c_str(), site.algorithm.c_str(), site.requests, site.counters["l2_hits"],
                  site.counters["l3_hits"], site.counters.misses());
     std::fprintf(stderr, "  %s per operation: compute %s, hit %s, overhead of a miss %s\n", unit,
-                 text(per_operation(site, "compute_ticks", "sampled_computes")).c_str(),
-                 text(per_operation(site, "hit_ticks", "sampled_hits")).c_str(),
-                 text(per_operation(site, "miss_ticks", "sampled_misses")).c_str());
+                 text(per_operation(site.counters, "compute_ticks", "sampled_computes")).c_str(),
+                 text(per_operation(site.counters, "hit_ticks", "sampled_hits")).c_str(),
+                 text(per_operation(site.counters, "miss_ticks", "sampled_misses")).c_str());
     std::fprintf(stderr,
                  "  all passes, system calls included: %" PRId64 " %s plain, %" PRId64
                  " with reuse: %.1f %% %s\n",
