@@ -72,6 +72,25 @@ void check_tidy(SuiteContext& context, const std::string& name, const fs::path& 
     context.report.check("clang-tidy " + name, status);
 }
 
+/// clang-tidy over what stands beside the fuzzers, which have a compilation database of their own.
+void check_native_tidy(SuiteContext& context)
+{
+    const auto& project = context.project;
+    const auto build = project.build() / "native";
+    const auto configured = run_ok({.argv = {"cmake", "-G", "Ninja", "-S",
+                                             (project.root() / "tools/testing/kcr").string(), "-B",
+                                             build.string()}});
+    if (!configured) {
+        context.report.check("clang-tidy tools/testing/kcr", configured.error());
+        return;
+    }
+    auto files = cpp_files(project, "tools/testing/kcr", false);
+    std::erase_if(files, [](const std::string& file) {
+        return file.find("/fuzz/") != std::string::npos;
+    });
+    check_tidy(context, "tools/testing/kcr", build, files, {});
+}
+
 } // namespace
 
 void run_suite_tool(SuiteContext& context)
@@ -94,6 +113,7 @@ void run_suite_tool(SuiteContext& context)
     std::error_code error;
     fs::remove(project.logs() / "clang-tidy.log", error);
     check_tidy(context, "tools/kcr", build, cpp_files(project, "tools/kcr", false), {});
+    check_native_tidy(context);
     check_tidy(context, "selftests", {}, cpp_files(project, "selftests", false),
                {"-std=c++20", "-D_GNU_SOURCE", "-I" + (project.root() / "include/uapi").string()});
 }

@@ -9,8 +9,8 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <map>
-#include <string_view>
+#include <stdexcept>
+#include <utility>
 
 namespace kcr::native
 {
@@ -242,20 +242,9 @@ nlohmann::ordered_json Bench::figures()
     return figures;
 }
 
-} // namespace
-} // namespace kcr::native
-
-int main(int argc, char** argv)
+/// Measures for @p seconds what has @p filter in its name, and prints it.
+void run(double seconds, const std::string& filter)
 {
-    using namespace kcr::native;
-
-    // For work on one figure: kcr-native-bench SECONDS PART-OF-NAME
-    const double seconds = argc > 1 ? std::atof(argv[1]) : 20;
-    const std::string filter = argc > 2 ? argv[2] : "";
-    if (!pin(0)) {
-        std::fputs("kcr-native-bench: cannot pin itself to a CPU\n", stderr);
-        return 1;
-    }
     Bench bench(seconds, filter);
     nlohmann::ordered_json document;
     document["figures"] = bench.figures();
@@ -268,5 +257,22 @@ int main(int argc, char** argv)
         document["comments"].push_back("one CPU: no scaling");
     }
     std::printf("%s\n", document.dump(2).c_str());
+}
+
+} // namespace
+} // namespace kcr::native
+
+int main(int argc, char** argv)
+{
+    // For work on one figure: kcr-native-bench SECONDS PART-OF-NAME
+    const double seconds = argc > 1 ? std::strtod(argv[1], nullptr) : 20;
+    try {
+        if (!kcr::native::pin(0))
+            throw std::runtime_error("cannot pin itself to a CPU");
+        kcr::native::run(seconds, argc > 2 ? argv[2] : "");
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "kcr-native-bench: %s\n", error.what());
+        return 1;
+    }
     return 0;
 }

@@ -148,7 +148,7 @@ public:
     }
 
 private:
-    void add(const std::string& name, kcr_bench_fn* fn, std::shared_ptr<void> context)
+    void add(const std::string& name, kcr_bench_fn* fn, const std::shared_ptr<void>& context)
     {
         auto q = std::make_shared<kcr_query>(like_);
         const std::string size = count_ > KCR_L2_SLOTS ? "_l3" : "";

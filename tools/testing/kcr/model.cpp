@@ -49,7 +49,7 @@ Bodies::Bodies() : bodies_(count)
         body.assign(kLengths[key % kLengths.size()], 0);
         // Short ones are alike by necessity, others differ in two bytes anywhere
         const u32 number = key / static_cast<u32>(kLengths.size());
-        const std::size_t at = number * 7 % body.size();
+        const std::size_t at = std::size_t{number} * 7 % body.size();
         body[at] = static_cast<u8>(number);
         if (body.size() > 1)
             body[(at + 1) % body.size()] = static_cast<u8>(1 + number % 3);
@@ -125,7 +125,7 @@ void Model::request(u32 owner, u32 key)
     shape.body_len = static_cast<u32>(body.size());
     shape.small_len = 8;
     shape.bulk_len = has_bulk(key) ? shape.body_len : 0;
-    if (shape.bulk_len + 8 > KCR_INLINE_MAX && body.size() <= KCR_INLINE_MAX)
+    if (shape.bulk_len + 8 > u32{KCR_INLINE_MAX} && shape.body_len <= u32{KCR_INLINE_MAX})
         shape.bulk_len = 0;
 
     kcr_query q;
