@@ -21,8 +21,8 @@
 #define KCR_SEARCH_BLOB_STEPS	64
 /* How often a search may find an entry read before that counts no more */
 #define KCR_LIVES		2
-/* One search in this many ages other owners' entries, too */
-#define KCR_AGE_OTHERS		64
+/* One search in vain in this many ages other owners' entries, too */
+#define KCR_AGE_OTHERS		1024
 
 /**
  * struct kcr_search - a search for an entry to displace
@@ -33,6 +33,7 @@
  * @blobs: only out-of-line entries will do; shares are counted in bytes
  * @alone: nobody else holds anything
  * @hungry: the owner holds less than @share
+ * @poor: and even less than @reserve
  * @share: what each owner may hold if all want as much as possible
  * @reserve: what an owner keeps of entries that nobody has read
  */
@@ -44,6 +45,7 @@ struct kcr_search {
 	bool blobs;
 	bool alone;
 	bool hungry;
+	bool poor;
 	long share;
 	long reserve;
 };
@@ -117,6 +119,7 @@ static void kcr_search_init(struct kcr_search *s, struct kcr_tier *tier,
 	s->share = (blobs ? tier->blob_budget : tier->nr_slots) / owners;
 	s->reserve = min(s->share, 2 * s->share / owners);
 	s->hungry = held < s->share;
+	s->poor = held < s->reserve;
 }
 
 /* 0 if nobody has read it, more the better it has proven itself */
@@ -150,16 +153,22 @@ static bool kcr_may_take(const struct kcr_search *s, u64 stamp,
 	held = kcr_held(s->tier, stamp, s->blobs);
 	if (!rank)
 		return held > s->reserve;
-	return s->seen && s->hungry && held > s->share;
+	return s->seen && s->poor && held > s->share;
 }
 
-/* Everything here has been read: let it prove itself again */
-static void kcr_search_age(const struct kcr_search *s, u32 start, u32 steps)
+/*
+ * Everything here has been read. The owner's entries count for less from now on,
+ * all of them if it may displace some, else the one that has proven itself
+ * least. So do once in a while those of others, who may have forgotten theirs.
+ */
+static void kcr_search_age(const struct kcr_search *s, u32 start, u32 steps,
+			   struct kcr_slot *least, bool others)
 {
-	bool others = !(s->fingerprint % KCR_AGE_OTHERS);
 	struct kcr_slot *slot;
 
-	while (steps--) {
+	if (least && !s->hungry)
+		kcr_slot_pass(least, true);
+	while (steps-- && (others || s->hungry)) {
 		slot = &s->tier->slots[start++ & (s->tier->nr_slots - 1)];
 		if (others || READ_ONCE(slot->stamp) == s->stamp)
 			kcr_slot_pass(slot, true);
@@ -169,8 +178,8 @@ static void kcr_search_age(const struct kcr_search *s, u32 start, u32 steps)
 /* The number of a slot whose entry may go, or -1 */
 static int kcr_search(const struct kcr_search *s, u32 start, u32 steps)
 {
-	unsigned int rank, cost, best_cost = -1U;
-	struct kcr_slot *slot;
+	unsigned int rank, cost, best_cost = -1U, least_rank = -1U;
+	struct kcr_slot *slot, *least = NULL;
 	int best = -1;
 	u64 stamp;
 	u32 i, nr;
@@ -190,11 +199,16 @@ static int kcr_search(const struct kcr_search *s, u32 start, u32 steps)
 			best = nr;
 			best_cost = cost;
 		}
+		if (stamp == s->stamp && rank < least_rank) {
+			least = slot;
+			least_rank = rank;
+		}
 		if (s->alone || stamp != s->stamp)
 			kcr_slot_pass(slot, s->alone);
 	}
 	if (!s->alone)
-		kcr_search_age(s, start, steps);
+		kcr_search_age(s, start, steps, least, best < 0 &&
+			       !(s->fingerprint % KCR_AGE_OTHERS));
 	return best;
 }
 
@@ -203,13 +217,15 @@ static bool kcr_tier_full(const struct kcr_tier *tier)
 	return atomic_long_read(&tier->nr_used) >= tier->nr_slots;
 }
 
-/* The number of an empty slot that lies next, or -1 */
-static int kcr_tier_empty(struct kcr_tier *tier)
+/* The number of an empty slot, the key's home or one that lies next, or -1 */
+static int kcr_tier_empty(struct kcr_tier *tier, const struct kcr_query *q)
 {
-	u32 i, nr, hand = READ_ONCE(tier->hand);
+	u32 i, nr = kcr_home(tier, q), hand = READ_ONCE(tier->hand);
 
 	if (kcr_tier_full(tier))
 		return -1;
+	if (!READ_ONCE(tier->slots[nr].stamp))
+		return nr;
 	for (i = 0; i < KCR_SEARCH_STEPS; i++) {
 		nr = (hand + i) & (tier->nr_slots - 1);
 		if (!READ_ONCE(tier->slots[nr].stamp)) {
@@ -241,9 +257,9 @@ static bool kcr_slot_same_key(const struct kcr_slot *slot,
  * @tier: the tier
  * @q: the query
  *
- * Starts to search at a slot that the fingerprint picks: as good as random,
- * which a working set somewhat too large needs, and without memory that CPUs
- * share.
+ * Starts to search at the key's home: as good as random, which a working set
+ * somewhat too large needs, without memory that CPUs share, and where lookups
+ * hope to find it.
  *
  * Context: any short of NMI.
  * Return: the slot's number, or -1 if nothing there may be displaced.
@@ -267,11 +283,11 @@ int kcr_tier_place(struct kcr_tier *tier, const struct kcr_query *q)
 		return !kcr_slot_rank(slot) && kcr_may_take(&s, stamp, 0) ?
 		       nr : -1;
 	}
-	empty = kcr_tier_empty(tier);
+	empty = kcr_tier_empty(tier, q);
 	if (empty >= 0)
 		return empty;
 	kcr_search_init(&s, tier, q, false);
-	return kcr_search(&s, q->fingerprint >> 48, KCR_SEARCH_STEPS);
+	return kcr_search(&s, kcr_home(tier, q), KCR_SEARCH_STEPS);
 }
 
 /* Whether an entry for @q displaces nothing that is worth more than a guess */

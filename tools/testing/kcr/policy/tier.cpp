@@ -10,8 +10,8 @@ namespace
 {
 
 constexpr std::uint8_t kLives = 2;
-constexpr std::uint64_t kAgeOthers = 64;
-constexpr int kNoRank = 100;
+constexpr std::uint64_t kAgeOthers = 1024;
+constexpr int kNoCost = 100;
 
 bool in_order(Evict evict)
 {
@@ -279,7 +279,7 @@ std::uint32_t Tier::share() const
 /// What an owner keeps of entries that nobody has read.
 std::uint32_t Tier::reserve(std::uint32_t owner) const
 {
-    const std::uint32_t owners = owners_ + (held(owner) == 0);
+    const std::uint32_t owners = std::max(owners_ + (held(owner) == 0), 1U);
     const std::uint32_t share = config_.slots / owners;
     return std::min(share, 2 * share / owners);
 }
@@ -293,7 +293,7 @@ bool Tier::may_take(const Slot& slot, std::uint32_t owner, bool seen) const
         return slot.rank() == 0 || (seen && (hungry || alone(owner)));
     if (slot.rank() == 0)
         return held(slot.owner) > reserve(owner);
-    return seen && hungry && held(slot.owner) > share();
+    return seen && held(owner) < reserve(owner) && held(slot.owner) > share();
 }
 
 /// kcr_search()
@@ -301,23 +301,32 @@ std::uint32_t Tier::shared_victim(std::uint32_t owner, std::uint64_t fp, bool se
 {
     const auto from = static_cast<std::uint32_t>(fp >> 48);
     std::uint32_t best = kNone;
-    int best_rank = kNoRank;
+    int best_cost = kNoCost;
+    Slot* least = nullptr;
     for (std::uint32_t i = 0; i < config_.steps; i++) {
         const std::uint32_t nr = (from + i) & (config_.slots - 1);
         Slot& slot = slots_[nr];
         if (slot.bucket == kNone)
             return nr;
-        if (slot.rank() < best_rank && may_take(slot, owner, seen)) {
-            best = nr;
-            best_rank = slot.rank();
-            if (best_rank == 0)
+        const int cost = 2 * slot.rank() + (slot.owner != owner);
+        if (cost < best_cost && may_take(slot, owner, seen)) {
+            if (slot.rank() == 0)
                 return nr;
+            best = nr;
+            best_cost = cost;
         }
+        if (slot.owner == owner && (least == nullptr || slot.rank() < least->rank()))
+            least = &slot;
         if (alone(owner) || slot.owner != owner)
             pass(slot, alone(owner));
     }
-    const bool others = random_() % kAgeOthers == 0;
-    for (std::uint32_t i = 0; !alone(owner) && i < config_.steps; i++) {
+    if (alone(owner))
+        return best;
+    const bool others = best == kNone && random_() % kAgeOthers == 0;
+    const bool hungry = held(owner) < share();
+    if (least != nullptr && !hungry)
+        pass(*least, true);
+    for (std::uint32_t i = 0; (others || hungry) && i < config_.steps; i++) {
         Slot& slot = slots_[(from + i) & (config_.slots - 1)];
         if (others || slot.owner == owner)
             pass(slot, true);

@@ -21,7 +21,7 @@ class Generator
 {
 public:
     Generator(std::uint32_t capacity, std::uint64_t seed)
-        : capacity_(capacity), length_(std::size_t{capacity} * kRounds), random_(seed)
+        : capacity_(capacity), length_(std::max<std::size_t>(capacity, 1) * kRounds), random_(seed)
     {
     }
 
@@ -89,7 +89,7 @@ private:
     {
         const Zipf draw(capacity_, 0.8);
         add("phases", length_ / 4, [&](std::size_t i) {
-            const auto phase = static_cast<std::uint32_t>(i / (std::size_t{capacity_} * 8));
+            const auto phase = static_cast<std::uint32_t>(i * kRounds / length_ / 8);
             return phase * capacity_ + draw(random_);
         });
     }
