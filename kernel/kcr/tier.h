@@ -62,19 +62,32 @@ static __always_inline u32 kcr_bucket(const struct kcr_tier *tier,
 	return q->fingerprint >> 32 & tier->bucket_mask;
 }
 
+/* The slot that a key gets if it is to be had */
+static __always_inline u32 kcr_home(const struct kcr_tier *tier,
+				    const struct kcr_query *q)
+{
+	return q->fingerprint >> 48 & (tier->nr_slots - 1);
+}
+
 /*
  * @expiry: whether to look at the age; it need not be while kcr_rare_key is off.
  * A bucket that nothing was stored in leads to slot 0, which will not
  * match.
+ *
+ * The index decides; but by the time that it is there, the key's home may be,
+ * too. Not by prefetch(), which on x86 is for what is used once.
  */
 static __always_inline bool kcr_tier_lookup_inline(struct kcr_tier *tier,
 						   struct kcr_query *q,
 						   unsigned int words,
 						   bool expiry)
 {
-	u16 nr = READ_ONCE(tier->index[kcr_bucket(tier, q)]);
-	struct kcr_slot *slot = &tier->slots[nr];
+	struct kcr_slot *slot;
+	u16 nr;
 
+	__builtin_prefetch(&tier->slots[kcr_home(tier, q)]);
+	nr = READ_ONCE(tier->index[kcr_bucket(tier, q)]);
+	slot = &tier->slots[nr];
 	if (unlikely(!kcr_slot_read(slot, q, words, expiry)))
 		return false;
 	kcr_slot_mark(slot);
