@@ -83,6 +83,11 @@ void study(const std::string& directory)
         print_rates(config, traces, recorded);
         config.factor = 4;
         print_rates(config, traces, recorded);
+        // What the kernel had when the traces were recorded
+        config.chance = false;
+        config.evict = Evict::Clock;
+        config.admit = Admit::Always;
+        print_rates(config, traces, recorded);
     }
 }
 
