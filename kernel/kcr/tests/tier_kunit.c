@@ -253,10 +253,11 @@ static void sweep_test(struct kunit *test)
 
 	kcr_owner_init(&other);
 	for (i = 0; i < 8; i++) {
-		KUNIT_ASSERT_EQ(test, put(test, tier, 80, i), 0);
+		put(test, tier, 80, i);
 		kcr_test_begin(&q, &kcr_tier_site, &other, 80, 80, 100 + i);
 		kcr_test_result(&q, 100 + i);
-		KUNIT_ASSERT_EQ(test, kcr_tier_store(tier, &q, NULL), 0);
+		/* One owner does not take the other's buckets */
+		kcr_tier_store(tier, &q, NULL);
 	}
 	i = kcr_test_count_stamp(tier, other.stamp);
 	KUNIT_EXPECT_GT(test, i, 0);
@@ -312,6 +313,70 @@ static void expiry_test(struct kunit *test)
 	kcr_tier_destroy(tier);
 }
 
+/* Fill a tier and, if @read, read everything in it */
+static struct kcr_tier *full_tier(struct kunit *test, bool read)
+{
+	struct kcr_tier *tier = new_tier(test, 64);
+	unsigned int i;
+
+	for (i = 0; i < 1000 && kcr_tier_used(tier) < tier->nr_slots; i++)
+		put(test, tier, 16, i);
+	KUNIT_ASSERT_EQ(test, kcr_tier_used(tier), tier->nr_slots);
+	while (read && i--)
+		get(test, tier, 16, i);
+	return tier;
+}
+
+/* At once while there is room, then at the second sighting */
+static void admission_test(struct kunit *test)
+{
+	struct kcr_tier *tier = new_tier(test, 64);
+	struct kcr_query q;
+
+	begin(test, &q, 16, 10000);
+	KUNIT_EXPECT_TRUE(test, kcr_tier_admits(tier, &q));
+	KUNIT_EXPECT_TRUE(test, kcr_tier_admits(tier, &q));
+	kcr_tier_destroy(tier);
+
+	tier = full_tier(test, false);
+	begin(test, &q, 16, 10000);
+	KUNIT_EXPECT_FALSE(test, kcr_tier_admits(tier, &q));
+	KUNIT_EXPECT_TRUE(test, kcr_tier_admits(tier, &q));
+	kcr_tier_destroy(tier);
+}
+
+/* What one owner has read goes for nothing that another shows once */
+static void shares_test(struct kunit *test)
+{
+	struct kcr_tier *tier = full_tier(test, true);
+	unsigned int i, stored = 0;
+	struct kcr_owner other;
+	struct kcr_query q;
+
+	kcr_owner_init(&other);
+	for (i = 0; i < 40; i++) {
+		kcr_test_begin(&q, &kcr_tier_site, &other, 16, 16, 5000 + i);
+		kcr_test_result(&q, i);
+		/* Once in 1024 times a search in vain takes lives */
+		if (q.fingerprint % 1024)
+			KUNIT_EXPECT_EQ(test, kcr_tier_store(tier, &q, NULL), -EBUSY);
+	}
+	for (i = 0; i < 40; i++) {
+		kcr_test_begin(&q, &kcr_tier_site, &other, 16, 16, 5000 + i);
+		kcr_test_result(&q, i);
+		kcr_tier_seen(tier, &q);
+		stored += !kcr_tier_store(tier, &q, NULL);
+	}
+	KUNIT_EXPECT_GT(test, stored, 0);
+	KUNIT_EXPECT_LE(test, kcr_test_count_stamp(tier, other.stamp), 32);
+	KUNIT_EXPECT_GE(test, kcr_test_count_stamp(tier, owner.stamp), 32);
+	kcr_tier_sweep(tier, KCR_ANY_STAMP);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&tier->nr_used), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&tier->nr_owners), 0);
+	kcr_owner_kill(&other);
+	kcr_tier_destroy(tier);
+}
+
 static int tier_suite_init(struct kunit_suite *suite)
 {
 	kcr_owner_init(&owner);
@@ -335,6 +400,8 @@ static struct kunit_case tier_cases[] = {
 	KUNIT_CASE(sweep_test),
 	KUNIT_CASE(no_residue_test),
 	KUNIT_CASE(expiry_test),
+	KUNIT_CASE(admission_test),
+	KUNIT_CASE(shares_test),
 	{}
 };
 
