@@ -175,6 +175,59 @@ TEST(Tier, NeverReadsTornEntries)
     EXPECT_GT(hits, 0U);
 }
 
+/// The same for entries out of line, whose bytes are zeroed under their readers when others take
+/// their place, and freed when those are gone.
+TEST(Tier, NeverReadsTornBlobs)
+{
+    constexpr u32 kBodyBytes = 100; // soon zeroed, so that the bulk is while it is copied
+    constexpr u32 kBytes = 4096;
+    constexpr u64 kStores = 50000;
+    System system(2);
+    Owner owner;
+    const std::vector<u8> body(kBodyBytes, 3);
+    kcr_shape shape{};
+    shape.body_len = kBodyBytes;
+    shape.bulk_len = kBytes;
+    std::atomic<bool> stop{false};
+    std::uint64_t torn = 0;
+    std::uint64_t hits = 0;
+
+    std::thread reader([&] {
+        kcr_shim_set_cpu(1);
+        std::vector<u8> bulk(kBytes);
+        while (!stop) {
+            kcr_query q;
+            ASSERT_GE(kcr_query_begin(&q, &system.site(), owner.get(), &shape), 0);
+            q.body = body.data();
+            q.bulk = bulk.data();
+            q.fingerprint = kcr_fingerprint(&q);
+            if (kcr_tier_lookup(*per_cpu_ptr(&kcr_l3_local, 1), &q)) {
+                hits++;
+                torn += bulk[0] == 0 || bulk != std::vector<u8>(kBytes, bulk[0]) ? 1 : 0;
+            }
+            kcr_query_end(&q, false);
+        }
+    });
+    kcr_shim_set_cpu(0);
+    for (u64 n = 0; n < kStores; n++) {
+        kcr_query q;
+        ASSERT_GE(kcr_query_begin(&q, &system.site(), owner.get(), &shape), 0);
+        q.body = body.data();
+        q.owned_body = kcr_shim_alloc(kBodyBytes, false);
+        q.owned_bulk = kcr_shim_alloc(kBytes, false);
+        std::memset(q.owned_body, 3, kBodyBytes);
+        std::memset(q.owned_bulk, static_cast<int>(n % 255 + 1), kBytes);
+        q.flags = 0;
+        q.fingerprint = kcr_fingerprint(&q);
+        kcr_store_result(&q);
+        kcr_query_end(&q, false);
+    }
+    stop = true;
+    reader.join();
+    EXPECT_EQ(torn, 0U);
+    EXPECT_GT(hits, 0U);
+}
+
 /// Invalidation against stores on other CPUs: once renew() has returned, no entry
 /// of the old stamp is left anywhere.
 TEST(Tier, SweepsWhatIsBeingStored)

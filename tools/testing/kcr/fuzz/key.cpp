@@ -18,7 +18,8 @@ namespace
 {
 
 constexpr u32 kParams = 64;
-constexpr u8 kMarker = 0x5a;
+/// What the memory of the two queries is full of.
+constexpr u8 kMarkers[] = {0x5a, 0xc3};
 
 /// What a site is asked for.
 struct Request {
@@ -114,9 +115,9 @@ void gather(FuzzedDataProvider& data, u8* to, const std::vector<u8>& from)
 class Query
 {
 public:
-    Query(FuzzedDataProvider& data, System& system, Owner& owner, const Request& request)
+    Query(FuzzedDataProvider& data, System& system, Owner& owner, const Request& request, u8 marker)
     {
-        std::memset(&q, kMarker, sizeof(q)); // a stack holds anything
+        std::memset(&q, marker, sizeof(q)); // a stack holds anything
         begun = kcr_query_begin(&q, &system.site(), owner.get(), &request.shape) >= 0;
         if (!begun)
             return;
@@ -191,8 +192,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     Owner owner; // its end sweeps what was stored
     const Request a = any_request(data);
     const Request b = second_request(data, a);
-    Query first(data, system, owner, a);
-    Query second(data, system, owner, b);
+    Query first(data, system, owner, a, kMarkers[0]);
+    Query second(data, system, owner, b, kMarkers[1]);
     fail_if(a == b && first.begun != second.begun);
     if (first.begun && second.begun)
         check_pair(first, second, a, b);
