@@ -199,5 +199,7 @@ bool kcr_blob_make_room(struct kcr_tier *tier, const struct kcr_query *q,
 		atomic_long_sub(bytes, &tier->blob_bytes);
 		kcr_tier_evict_blob(tier, q);
 	}
+	/* Next time it is seen again, and may displace more */
+	kcr_tier_seen(tier, q);
 	return false;
 }

@@ -271,7 +271,7 @@ int kcr_tier_place(struct kcr_tier *tier, const struct kcr_query *q)
 	struct kcr_slot *slot = &tier->slots[nr];
 	struct kcr_search s;
 	u64 stamp;
-	int empty;
+	int found;
 
 	if (READ_ONCE(slot->bucket) == bucket) {
 		stamp = READ_ONCE(slot->stamp);
@@ -283,11 +283,15 @@ int kcr_tier_place(struct kcr_tier *tier, const struct kcr_query *q)
 		return !kcr_slot_rank(slot) && kcr_may_take(&s, stamp, 0) ?
 		       nr : -1;
 	}
-	empty = kcr_tier_empty(tier, q);
-	if (empty >= 0)
-		return empty;
+	found = kcr_tier_empty(tier, q);
+	if (found >= 0)
+		return found;
 	kcr_search_init(&s, tier, q, false);
-	return kcr_search(&s, kcr_home(tier, q), KCR_SEARCH_STEPS);
+	found = kcr_search(&s, kcr_home(tier, q), KCR_SEARCH_STEPS);
+	/* kcr_tier_admits() may have hoped for room: next time it is seen again */
+	if (found < 0)
+		kcr_tier_seen(tier, q);
+	return found;
 }
 
 /* Whether an entry for @q displaces nothing that is worth more than a guess */

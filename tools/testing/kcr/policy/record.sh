@@ -9,11 +9,15 @@ set -eu
 
 trace=/sys/kernel/tracing
 [ -e "$trace/events/kcr" ] || mount -t tracefs tracefs "$trace"
-# 28 bytes of header and fields for an event, and its strings
+# Room for some 600,000 events
 echo 65536 >"$trace/buffer_size_kb"
 echo nop >"$trace/current_tracer"
 for event in kcr_hit kcr_miss kcr_invalidate; do
 	echo 1 >"$trace/events/kcr/$event/enable"
+done
+# Requests that a site bypasses leave no trace
+for bypass in /sys/kernel/kcr/sites/*/bypass; do
+	[ ! -e "$bypass" ] || echo never >"$bypass"
 done
 taskset 1 "$@" >/dev/null
 echo 0 >"$trace/tracing_on"
