@@ -121,6 +121,19 @@ static bool kcr_slot_read_blob(struct kcr_slot *slot, struct kcr_query *q)
 	return hit;
 }
 
+/* Apart, so that the registers it needs do not cost the others anything */
+static noinline bool kcr_tier_lookup_blob(struct kcr_tier *tier,
+					  struct kcr_query *q)
+{
+	u16 nr = READ_ONCE(tier->index[kcr_bucket(tier, q)]);
+	struct kcr_slot *slot = &tier->slots[nr];
+
+	if (!kcr_slot_read_blob(slot, q))
+		return false;
+	kcr_slot_mark(slot);
+	return true;
+}
+
 /**
  * kcr_tier_lookup() - look a key up in a tier
  * @tier: the tier
@@ -132,9 +145,6 @@ static bool kcr_slot_read_blob(struct kcr_slot *slot, struct kcr_query *q)
  */
 bool kcr_tier_lookup(struct kcr_tier *tier, struct kcr_query *q)
 {
-	struct kcr_slot *slot;
-	u16 nr;
-
 	switch (q->size_class) {
 	case KCR_CLASS_16:
 		return kcr_tier_lookup_inline(tier, q, 2, true);
@@ -143,13 +153,9 @@ bool kcr_tier_lookup(struct kcr_tier *tier, struct kcr_query *q)
 	case KCR_CLASS_64:
 		return kcr_tier_lookup_inline(tier, q, KCR_INLINE_WORDS,
 					      true);
+	default:
+		return kcr_tier_lookup_blob(tier, q);
 	}
-	nr = READ_ONCE(tier->index[kcr_bucket(tier, q)]);
-	slot = &tier->slots[nr];
-	if (!kcr_slot_read_blob(slot, q))
-		return false;
-	kcr_slot_mark(slot);
-	return true;
 }
 
 /* 0 says that nothing was ever stored */

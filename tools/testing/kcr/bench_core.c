@@ -17,13 +17,13 @@ static __always_inline bool kcr_bench_lookup_64(struct kcr_query *q);
 #include "query.c"
 
 #undef kcr_fingerprint_inline
-#undef kcr_lookup_unified
+					     #undef kcr_lookup_unified
 #undef kcr_lookup_64
 
 #include "bench_core.h"
 
 bool kcr_bench_empty(void *unused, struct kcr_query *q, const u64 *key,
-			u64 hash)
+		     u64 hash)
 {
 	q->res[0] = hash + 1;
 	q->res[1] = hash % KCR_L2_SLOTS;
@@ -31,14 +31,14 @@ bool kcr_bench_empty(void *unused, struct kcr_query *q, const u64 *key,
 }
 
 bool kcr_bench_known(void *unused, struct kcr_query *q, const u64 *key,
-			u64 hash)
+		     u64 hash)
 {
 	q->fingerprint = hash;
 	return kcr_bench_lookup(q);
 }
 
 bool kcr_bench_hash_known(void *unused, struct kcr_query *q, const u64 *key,
-			u64 hash)
+			  u64 hash)
 {
 	return kcr_lookup_unified(q);
 }
@@ -104,19 +104,19 @@ static __always_inline bool request(const struct kcr_query *like,
 }
 
 bool kcr_bench_request_16(void *like, struct kcr_query *q, const u64 *key,
-			u64 hash)
+			  u64 hash)
 {
 	return request(like, q, key, 16);
 }
 
 bool kcr_bench_request_32(void *like, struct kcr_query *q, const u64 *key,
-			u64 hash)
+			  u64 hash)
 {
 	return request(like, q, key, 32);
 }
 
 bool kcr_bench_request_64(void *like, struct kcr_query *q, const u64 *key,
-			u64 hash)
+			  u64 hash)
 {
 	return request(like, q, key, 64);
 }

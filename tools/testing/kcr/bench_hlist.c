@@ -50,6 +50,7 @@ void kcr_bench_hlist_add(struct kcr_bench_hlist *table, u64 hash,
 	memcpy(entry->data + table->bytes / 8, value, table->bytes);
 	pthread_spin_lock(&bucket->lock);
 	entry->next = bucket->first;
+	/* Complete before it can be seen */
 	smp_store_release(&bucket->first, entry);
 	pthread_spin_unlock(&bucket->lock);
 }

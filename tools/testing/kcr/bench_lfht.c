@@ -116,19 +116,19 @@ static int match_64(struct cds_lfht_node *node, const void *key)
 }
 
 bool kcr_bench_lfht_16(void *table, struct kcr_query *q, const u64 *key,
-			u64 hash)
+		       u64 hash)
 {
 	return lookup(table, q, key, hash, 16, match_16);
 }
 
 bool kcr_bench_lfht_32(void *table, struct kcr_query *q, const u64 *key,
-			u64 hash)
+		       u64 hash)
 {
 	return lookup(table, q, key, hash, 32, match_32);
 }
 
 bool kcr_bench_lfht_64(void *table, struct kcr_query *q, const u64 *key,
-			u64 hash)
+		       u64 hash)
 {
 	return lookup(table, q, key, hash, 64, match_64);
 }
