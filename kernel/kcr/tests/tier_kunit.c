@@ -239,7 +239,7 @@ static void clock_test(struct kunit *test)
 		if (!get(test, tier, 16, 1000000))
 			put(test, tier, 16, 1000000);
 	}
-	/* It goes only if another key falls into its very bucket: 1 in 256 */
+	/* It goes only if another key falls into its very bucket: 1 in 512 */
 	KUNIT_EXPECT_GE(test, hits, lookups * 95 / 100);
 	kcr_tier_destroy(tier);
 }

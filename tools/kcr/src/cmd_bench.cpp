@@ -97,9 +97,10 @@ void add_bench(CLI::App& app, const Project& project, int& status)
     auto options = std::make_shared<Options>();
     command->add_option("suite", options->suites, "guest, native (both without an argument)");
     command->add_option("--json", options->json, "also write the figures to this file");
-    command->footer("guest: instructions in the x86-64 kernel, counted by QEMU; exact.\n"
-                    "native: ticks of the TSC that the core takes, compiled for user space, and its peers.\n"
-                    "Examples:\n  kcr bench\n  kcr bench guest --json bench.json");
+    command->footer(
+        "guest: instructions in the x86-64 kernel, counted by QEMU; exact.\n"
+        "native: ticks of the TSC that the core takes, compiled for user space, and its peers.\n"
+        "Examples:\n  kcr bench\n  kcr bench guest --json bench.json");
     command->callback([&project, &status, options] { status = run_bench(project, *options); });
 }
 

@@ -77,17 +77,16 @@ void check_native_tidy(SuiteContext& context)
 {
     const auto& project = context.project;
     const auto build = project.build() / "native";
-    const auto configured = run_ok({.argv = {"cmake", "-G", "Ninja", "-S",
-                                             (project.root() / "tools/testing/kcr").string(), "-B",
-                                             build.string()}});
+    const auto configured =
+        run_ok({.argv = {"cmake", "-G", "Ninja", "-S",
+                         (project.root() / "tools/testing/kcr").string(), "-B", build.string()}});
     if (!configured) {
         context.report.check("clang-tidy tools/testing/kcr", configured.error());
         return;
     }
     auto files = cpp_files(project, "tools/testing/kcr", false);
-    std::erase_if(files, [](const std::string& file) {
-        return file.find("/fuzz/") != std::string::npos;
-    });
+    std::erase_if(files,
+                  [](const std::string& file) { return file.find("/fuzz/") != std::string::npos; });
     check_tidy(context, "tools/testing/kcr", build, files, {});
 }
 
