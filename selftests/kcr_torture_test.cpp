@@ -64,9 +64,18 @@ void torture(Check& check, const std::function<void(unsigned round)>& disturb)
         }
     });
 
-    kcr::write_file(torture_path, std::to_string(requests));
+    int err = 0;
+    /* It is refused while kcr_enable is 0, which the disturber may have arranged */
+    for (int tries = 0; tries < 200; tries++) {
+        err = kcr::try_write_file(torture_path, std::to_string(requests));
+        if (err != EOPNOTSUPP)
+            break;
+        usleep(10000);
+    }
     done = true;
     disturber.join();
+    if (err)
+        afalg::fail(torture_path, err);
     auto result = read_values(torture_path);
     check.note(std::to_string(result["hits"]) + " hits, " + std::to_string(result["irq_requests"]) +
                " requests from interrupts, " + std::to_string(result["renewals"]) + " renewals");
@@ -117,8 +126,8 @@ void test_modes(Check& check)
 
     torture(check, [&](unsigned round) {
         kcr::write_file(kcr::mode_path(site), modes[round % modes.size()]);
-        if (round % 8 == 0)
-            kcr::write_file(kcr::enable_path, round % 16 ? "1" : "0");
+        if (round % 4 == 3)
+            kcr::write_file(kcr::enable_path, round % 8 == 3 ? "0" : "1");
     });
     kcr::write_file(kcr::enable_path, "1");
     kcr::write_file(kcr::mode_path(site), "reuse");

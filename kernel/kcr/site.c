@@ -278,6 +278,9 @@ void kcr_site_set_always(struct kcr_site *site, bool always)
  * @site: the site
  * @ttl: in jiffies, 0 for never
  *
+ * Forgets everything: the CPUs' tiers have copies that are younger than what
+ * they are copies of.
+ *
  * Context: may sleep.
  */
 void kcr_site_set_ttl(struct kcr_site *site, unsigned long ttl)
@@ -285,6 +288,7 @@ void kcr_site_set_ttl(struct kcr_site *site, unsigned long ttl)
 	mutex_lock(&kcr_mutex);
 	WRITE_ONCE(site->ttl, ttl);
 	kcr_update_rare();
+	kcr_flush();
 	mutex_unlock(&kcr_mutex);
 }
 

@@ -31,7 +31,7 @@
 #define TORTURE_OWNERS	4
 #define TORTURE_KEYS	3000
 #define TORTURE_BUF	1024
-#define TORTURE_PERIOD	(200 * NSEC_PER_USEC)
+#define TORTURE_PERIOD	(200ULL * NSEC_PER_USEC)
 
 static DEFINE_STATIC_KEY_FALSE(torture_key);
 
@@ -78,42 +78,42 @@ static DEFINE_MUTEX(torture_mutex);
 
 static const u16 torture_lens[] = { 8, 16, 24, 32, 48, 64, 80, 200, 512, 1000 };
 
-static u64 torture_word(u64 key, u64 salt, unsigned int i)
+static u64 kcr_torture_word(u64 key, u64 salt, unsigned int i)
 {
 	return (key * 0x9e3779b97f4a7c15ULL) ^ (salt << 20) ^ i;
 }
 
-static void torture_fill(void *buf, u32 len, u64 key, u64 salt)
+static void kcr_torture_fill(void *buf, u32 len, u64 key, u64 salt)
 {
 	u64 *words = buf;
 	unsigned int i;
 
 	for (i = 0; i < len / 8; i++)
-		words[i] = torture_word(key, salt, i);
+		words[i] = kcr_torture_word(key, salt, i);
 }
 
 /* Every word belongs to @key and to one and the same salt of the request's time */
-static bool torture_right(const void *buf, u32 len, u64 key, u64 from, u64 to)
+static bool kcr_torture_right(const void *buf, u32 len, u64 key, u64 from, u64 to)
 {
 	const u64 *words = buf;
 	u64 salt = (words[0] ^ key * 0x9e3779b97f4a7c15ULL) >> 20;
 	unsigned int i;
 
 	for (i = 0; i < len / 8; i++)
-		if (words[i] != torture_word(key, salt, i))
+		if (words[i] != kcr_torture_word(key, salt, i))
 			return false;
 	/* Between a change and the renewal, results may be of before */
 	return salt + 1 >= from && salt <= to;
 }
 
-static void torture_miss(struct kcr_query *q, struct torture_user *user,
+static void kcr_torture_miss(struct kcr_query *q, struct torture_user *user,
 			 u32 len, u64 key, u64 salt)
 {
 	if (!kcr_wants_result(q))
 		return;
 	if (q->size_class != KCR_CLASS_BLOB) {
 		memset(q->res, 0, sizeof(q->res));
-		torture_fill(q->res, len, key, salt);
+		kcr_torture_fill(q->res, len, key, salt);
 		kcr_store_result(q);
 		return;
 	}
@@ -121,13 +121,13 @@ static void torture_miss(struct kcr_query *q, struct torture_user *user,
 	q->owned_bulk = kmalloc(len, GFP_ATOMIC | __GFP_NOWARN);
 	if (!q->owned_body || !q->owned_bulk)
 		return;
-	torture_fill(q->owned_bulk, len, key, salt);
+	kcr_torture_fill(q->owned_bulk, len, key, salt);
 	q->body = q->owned_body;
 	q->bulk = q->owned_bulk;
 	kcr_store_result(q);
 }
 
-static void torture_request(struct torture_user *user)
+static void kcr_torture_request(struct torture_user *user)
 {
 	u32 dice = prandom_u32_state(&user->rnd);
 	struct torture_owner *o = &torture_owners[dice % TORTURE_OWNERS];
@@ -138,38 +138,38 @@ static void torture_request(struct torture_user *user)
 	u64 from, salt;
 	bool hit;
 
-	/* Pairs with torture_renew() */
+	/* Pairs with kcr_torture_renew() */
 	from = smp_load_acquire(&o->salt);
 	if (!kcr_should_cache(&torture_site, len) ||
 	    kcr_query_begin(&q, &torture_site, &o->owner, &shape) < 0)
 		return;
 	salt = READ_ONCE(o->salt);
 	if (q.size_class == KCR_CLASS_BLOB) {
-		torture_fill(user->body, len, key, 0);
+		kcr_torture_fill(user->body, len, key, 0);
 		q.body = user->body;
 		q.bulk = user->bulk;
 	} else {
-		torture_fill(q.key, len, key, 0);
+		kcr_torture_fill(q.key, len, key, 0);
 	}
 	hit = kcr_lookup_unified(&q);
 	if (hit) {
 		const void *res = q.size_class == KCR_CLASS_BLOB ? q.bulk : q.res;
 
 		atomic64_inc(&torture_stats.hits);
-		/* Pairs with torture_renew() */
-		if (!torture_right(res, len, key, from, smp_load_acquire(&o->salt)))
+		/* Pairs with kcr_torture_renew() */
+		if (!kcr_torture_right(res, len, key, from, smp_load_acquire(&o->salt)))
 			atomic64_inc(&torture_stats.wrong);
 	} else {
 		kcr_compute_start(&q);
 		kcr_compute_stop(&q);
-		torture_miss(&q, user, len, key, salt);
+		kcr_torture_miss(&q, user, len, key, salt);
 	}
 	kcr_query_end(&q, hit);
 }
 
-static void torture_renew(struct torture_owner *o, bool kill)
+static void kcr_torture_renew(struct torture_owner *o, bool kill)
 {
-	/* Pairs with torture_request() */
+	/* Pairs with kcr_torture_request() */
 	smp_store_release(&o->salt, o->salt + 1);
 	if (kill)
 		kcr_owner_kill(&o->owner);
@@ -177,27 +177,27 @@ static void torture_renew(struct torture_owner *o, bool kill)
 	atomic64_inc(&torture_stats.renewals);
 }
 
-static void torture_thread_ends(void)
+static void kcr_torture_thread_ends(void)
 {
 	if (atomic_dec_and_test(&torture_threads))
 		complete(&torture_done);
 }
 
-static int torture_thread(void *arg)
+static int kcr_torture_thread(void *arg)
 {
 	struct torture_user *user = arg;
 
 	while (atomic64_dec_return(&torture_left) >= 0) {
-		torture_request(user);
+		kcr_torture_request(user);
 		atomic64_inc(&torture_stats.requests);
 		cond_resched();
 	}
 	kfree(user);
-	torture_thread_ends();
+	kcr_torture_thread_ends();
 	return 0;
 }
 
-static int torture_renewer(void *arg)
+static int kcr_torture_renewer(void *arg)
 {
 	struct rnd_state rnd;
 
@@ -205,27 +205,30 @@ static int torture_renewer(void *arg)
 	while (atomic64_read(&torture_left) > 0) {
 		u32 dice = prandom_u32_state(&rnd);
 
-		torture_renew(&torture_owners[dice % TORTURE_OWNERS], !(dice & 0x700));
+		kcr_torture_renew(&torture_owners[dice % TORTURE_OWNERS], !(dice & 0x700));
 		usleep_range(100, 2000);
 	}
-	torture_thread_ends();
+	kcr_torture_thread_ends();
 	return 0;
 }
 
-static enum hrtimer_restart torture_tick(struct hrtimer *timer)
+static enum hrtimer_restart kcr_torture_tick(struct hrtimer *timer)
 {
 	struct torture_timer *t = container_of(timer, struct torture_timer, timer);
+	u64 start = ktime_get_ns(), took;
 
 	if (atomic64_read(&torture_left) <= 0)
 		return HRTIMER_NORESTART;
-	torture_request(&t->user);
+	kcr_torture_request(&t->user);
 	atomic64_inc(&torture_stats.irq_requests);
-	hrtimer_forward_now(timer, ns_to_ktime(TORTURE_PERIOD));
+	/* On a slow machine threads want their turn, too */
+	took = ktime_get_ns() - start;
+	hrtimer_forward_now(timer, ns_to_ktime(max(TORTURE_PERIOD, 10 * took)));
 	return HRTIMER_RESTART;
 }
 
 /* On each CPU; every other one from a soft interrupt */
-static void torture_start_timer(void *unused)
+static void kcr_torture_start_timer(void *unused)
 {
 	struct torture_timer *t = this_cpu_ptr(&torture_timers);
 	enum hrtimer_mode mode = smp_processor_id() & 1 ?
@@ -234,11 +237,11 @@ static void torture_start_timer(void *unused)
 
 	prandom_seed_state(&t->user.rnd, smp_processor_id() + 100);
 	hrtimer_init(&t->timer, CLOCK_MONOTONIC, mode);
-	t->timer.function = torture_tick;
+	t->timer.function = kcr_torture_tick;
 	hrtimer_start(&t->timer, ns_to_ktime(TORTURE_PERIOD), mode);
 }
 
-static void torture_start_thread(int (*fn)(void *), void *arg, int cpu)
+static void kcr_torture_start_thread(int (*fn)(void *), void *arg, int cpu)
 {
 	struct task_struct *task = kthread_create(fn, arg, "kcr_torture/%d", cpu);
 
@@ -253,7 +256,7 @@ static void torture_start_thread(int (*fn)(void *), void *arg, int cpu)
 	wake_up_process(task);
 }
 
-static int torture_run(u64 requests)
+static int kcr_torture_run(u64 requests)
 {
 	struct torture_user *user;
 	int cpu, i, err;
@@ -266,19 +269,19 @@ static int torture_run(u64 requests)
 	atomic_set(&torture_threads, 1);
 	reinit_completion(&torture_done);
 	cpus_read_lock();
-	on_each_cpu(torture_start_timer, NULL, true);
+	on_each_cpu(kcr_torture_start_timer, NULL, true);
 	for_each_online_cpu(cpu) {
 		for (i = 0; i < 2; i++) {
 			user = kzalloc(sizeof(*user), GFP_KERNEL);
 			if (!user)
 				break;
 			prandom_seed_state(&user->rnd, cpu * 2 + i);
-			torture_start_thread(torture_thread, user, cpu);
+			kcr_torture_start_thread(kcr_torture_thread, user, cpu);
 		}
 	}
-	torture_start_thread(torture_renewer, NULL, -1);
+	kcr_torture_start_thread(kcr_torture_renewer, NULL, -1);
 	cpus_read_unlock();
-	torture_thread_ends();
+	kcr_torture_thread_ends();
 	wait_for_completion(&torture_done);
 	for_each_possible_cpu(cpu)
 		if (per_cpu(torture_timers, cpu).timer.function)
@@ -287,7 +290,7 @@ static int torture_run(u64 requests)
 }
 
 /* Results of a function that counts its calls: how many were served? */
-static int torture_impure(const char *name)
+static int kcr_torture_impure(const char *name)
 {
 	struct kcr_shape shape = { .body_len = 64, .bulk_len = 64 };
 	struct kcr_owner *owner = &torture_owners[0].owner;
@@ -307,7 +310,7 @@ static int torture_impure(const char *name)
 		if (!kcr_should_cache(&torture_site, 64) ||
 		    kcr_query_begin(&q, &torture_site, owner, &shape) < 0)
 			continue;
-		torture_fill(q.key, 64, 1, 0);
+		kcr_torture_fill(q.key, 64, 1, 0);
 		atomic64_inc(&torture_stats.requests);
 		if (kcr_lookup_unified(&q)) {
 			served++;
@@ -326,7 +329,7 @@ static int torture_impure(const char *name)
 	return 0;
 }
 
-static ssize_t torture_write(struct file *file, const char __user *ubuf,
+static ssize_t kcr_torture_write(struct file *file, const char __user *ubuf,
 			     size_t count, loff_t *ppos)
 {
 	char buf[32] = "";
@@ -339,14 +342,14 @@ static ssize_t torture_write(struct file *file, const char __user *ubuf,
 		return -EFAULT;
 	mutex_lock(&torture_mutex);
 	if (!strncmp(buf, "impure ", 7))
-		err = torture_impure(strim(buf + 7));
+		err = kcr_torture_impure(strim(buf + 7));
 	else
-		err = kstrtou64(buf, 0, &requests) ?: torture_run(requests);
+		err = kstrtou64(buf, 0, &requests) ?: kcr_torture_run(requests);
 	mutex_unlock(&torture_mutex);
 	return err ?: count;
 }
 
-static int torture_show(struct seq_file *m, void *v)
+static int kcr_torture_show(struct seq_file *m, void *v)
 {
 	seq_printf(m, "requests %lld\n", atomic64_read(&torture_stats.requests));
 	seq_printf(m, "irq_requests %lld\n",
@@ -357,21 +360,21 @@ static int torture_show(struct seq_file *m, void *v)
 	return 0;
 }
 
-static int torture_open(struct inode *inode, struct file *file)
+static int kcr_torture_open(struct inode *inode, struct file *file)
 {
-	return single_open(file, torture_show, NULL);
+	return single_open(file, kcr_torture_show, NULL);
 }
 
-static const struct file_operations torture_fops = {
+static const struct file_operations kcr_torture_fops = {
 	.owner = THIS_MODULE,
-	.open = torture_open,
+	.open = kcr_torture_open,
 	.read = seq_read,
-	.write = torture_write,
+	.write = kcr_torture_write,
 	.llseek = seq_lseek,
 	.release = single_release,
 };
 
-static int __init torture_init(void)
+static int __init kcr_torture_init(void)
 {
 	struct dentry *dir;
 	int i, err;
@@ -382,8 +385,8 @@ static int __init torture_init(void)
 	for (i = 0; i < TORTURE_OWNERS; i++)
 		kcr_owner_init(&torture_owners[i].owner);
 	dir = debugfs_lookup("kcr", NULL);
-	debugfs_create_file("torture", 0600, dir, NULL, &torture_fops);
+	debugfs_create_file("torture", 0600, dir, NULL, &kcr_torture_fops);
 	dput(dir);
 	return 0;
 }
-late_initcall(torture_init);
+late_initcall(kcr_torture_init);
