@@ -60,12 +60,21 @@ bool harmless(std::string_view text)
     return false;
 }
 
-/// Whether a report's stack traces have one of KCR's functions in them.
+/// Whether one of the accesses that a report is about was made by KCR: whether the stack traces
+/// have one of its functions in them, before the entry of an interrupt, below which is who was
+/// interrupted.
 bool has_kcr_frame(const SplatScanner::Splat& splat)
 {
+    bool interrupted = false;
     for (const auto& line : splat.lines) {
-        for (const auto& word : words(strip_timestamp(line))) {
-            if (word.find("kcr") != std::string::npos && word.find("+0x") != std::string::npos)
+        const auto parts = words(strip_timestamp(line));
+        if (parts.empty())
+            interrupted = false;
+        for (const auto& word : parts) {
+            if (word.find("+0x") == std::string::npos)
+                continue;
+            interrupted = interrupted || word.starts_with("asm_");
+            if (!interrupted && word.find("kcr") != std::string::npos)
                 return true;
         }
     }
