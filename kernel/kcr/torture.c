@@ -107,7 +107,7 @@ static bool kcr_torture_right(const void *buf, u32 len, u64 key, u64 from, u64 t
 }
 
 static void kcr_torture_miss(struct kcr_query *q, struct torture_user *user,
-			 u32 len, u64 key, u64 salt)
+			     u32 len, u64 key, u64 salt)
 {
 	if (!kcr_wants_result(q))
 		return;
@@ -202,12 +202,12 @@ static int kcr_torture_renewer(void *arg)
 	struct rnd_state rnd;
 
 	prandom_seed_state(&rnd, 1);
-	while (atomic64_read(&torture_left) > 0) {
+	do {
 		u32 dice = prandom_u32_state(&rnd);
 
 		kcr_torture_renew(&torture_owners[dice % TORTURE_OWNERS], !(dice & 0x700));
 		usleep_range(100, 2000);
-	}
+	} while (atomic64_read(&torture_left) > 0);
 	kcr_torture_thread_ends();
 	return 0;
 }
@@ -330,7 +330,7 @@ static int kcr_torture_impure(const char *name)
 }
 
 static ssize_t kcr_torture_write(struct file *file, const char __user *ubuf,
-			     size_t count, loff_t *ppos)
+				 size_t count, loff_t *ppos)
 {
 	char buf[32] = "";
 	u64 requests;

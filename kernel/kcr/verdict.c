@@ -78,7 +78,8 @@ void kcr_sites_flush_work(void)
  */
 void kcr_site_learned(struct kcr_site *site)
 {
-	if (atomic_inc_return(&site->learned) >= READ_ONCE(site->learn_target))
+	/* Whoever lowers the target has it looked at, too */
+	if (atomic_inc_return(&site->learned) == READ_ONCE(site->learn_target))
 		kcr_sites_settle();
 }
 

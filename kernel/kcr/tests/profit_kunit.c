@@ -78,8 +78,10 @@ static void never_repeat(struct kunit *test, u32 n, const struct cost *cost)
 {
 	static u64 seed = 1ULL << 32;
 
-	while (n--)
-		request(test, ++seed, cost, seed);
+	while (n--) {
+		seed++;
+		request(test, seed, cost, seed);
+	}
 }
 
 static void bypass_test(struct kunit *test)
