@@ -158,7 +158,9 @@ static __always_inline bool kcr_lookup_inline(struct kcr_query *q,
 	if (static_branch_unlikely(&kcr_rare_key))
 		return kcr_lookup_rare(q);
 	l2 = raw_cpu_read(kcr_l2);
-	if (likely(l2 && kcr_tier_lookup_inline(l2, q, words, false)))
+	/* A CPU's tier is near: fetching gains with short keys only */
+	if (likely(l2 && kcr_tier_lookup_inline(l2, q, words, false,
+						words < KCR_INLINE_WORDS)))
 		return kcr_l2_hit(q);
 	return kcr_lookup_node(q, l2);
 }

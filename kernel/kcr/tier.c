@@ -147,12 +147,12 @@ bool kcr_tier_lookup(struct kcr_tier *tier, struct kcr_query *q)
 {
 	switch (q->size_class) {
 	case KCR_CLASS_16:
-		return kcr_tier_lookup_inline(tier, q, 2, true);
+		return kcr_tier_lookup_inline(tier, q, 2, true, true);
 	case KCR_CLASS_32:
-		return kcr_tier_lookup_inline(tier, q, 4, true);
+		return kcr_tier_lookup_inline(tier, q, 4, true, true);
 	case KCR_CLASS_64:
 		return kcr_tier_lookup_inline(tier, q, KCR_INLINE_WORDS,
-					      true);
+					      true, true);
 	default:
 		return kcr_tier_lookup_blob(tier, q);
 	}

@@ -71,6 +71,7 @@ static __always_inline u32 kcr_home(const struct kcr_tier *tier,
 
 /*
  * @expiry: whether to look at the age; it need not be while kcr_rare_key is off.
+ * @fetch: whether to fetch the key's home.
  * A bucket that nothing was stored in leads to slot 0, which will not
  * match.
  *
@@ -80,12 +81,13 @@ static __always_inline u32 kcr_home(const struct kcr_tier *tier,
 static __always_inline bool kcr_tier_lookup_inline(struct kcr_tier *tier,
 						   struct kcr_query *q,
 						   unsigned int words,
-						   bool expiry)
+						   bool expiry, bool fetch)
 {
 	struct kcr_slot *slot;
 	u16 nr;
 
-	__builtin_prefetch(&tier->slots[kcr_home(tier, q)]);
+	if (fetch)
+		__builtin_prefetch(&tier->slots[kcr_home(tier, q)]);
 	nr = READ_ONCE(tier->index[kcr_bucket(tier, q)]);
 	slot = &tier->slots[nr];
 	if (unlikely(!kcr_slot_read(slot, q, words, expiry)))
