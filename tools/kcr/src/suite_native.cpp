@@ -92,6 +92,19 @@ void run_fuzzers(SuiteContext& context)
     }
 }
 
+/// The simulator behind kcr-policies.rst checks itself against what is known in closed form.
+void run_policy_check(SuiteContext& context)
+{
+    const auto& project = context.project;
+    const auto build = project.build() / "native-policy";
+    if (auto built = build_cmake(project, harness(project) / "policy", build, {}); !built) {
+        context.report.check("policy build", built);
+        return;
+    }
+    const auto done = run_ok({.argv = {(build / "kcr-policy").string(), "check"}});
+    context.report.check("policy simulator", done ? Status() : done.error());
+}
+
 } // namespace
 
 void run_suite_native(SuiteContext& context)
@@ -102,6 +115,8 @@ void run_suite_native(SuiteContext& context)
     }
     if (interrupted() == 0)
         run_fuzzers(context);
+    if (interrupted() == 0)
+        run_policy_check(context);
 }
 
 } // namespace kcr::tool

@@ -81,7 +81,9 @@ System::System(unsigned cpus, u32 l2_slots, u32 l3_slots, long budget) : cpus_(c
     site_.max_body = KCR_BODY_DEFAULT;
     site_.head = 1ULL << KCR_HEAD_SITE_SHIFT;
     site_.mode = KCR_MODE_REUSE;
+    site_.always = true; // nothing is worth computing here
     site_.stats = static_cast<kcr_stats*>(kcr_shim_alloc_percpu(sizeof(kcr_stats)));
+    kcr_profit_reset(&site_);
 }
 
 System::~System()
