@@ -97,8 +97,7 @@ static __always_inline bool kcr_inc_negative(s32 __percpu *counter)
 	return GEN_UNARY_RMWcc("incl", *__my_cpu_ptr(counter), s,
 			       __percpu_arg([var]));
 #else
-	this_cpu_inc(*counter);
-	return this_cpu_read(*counter) < 0;
+	return this_cpu_inc_return(*counter) < 0;
 #endif
 }
 
@@ -109,8 +108,7 @@ static __always_inline bool kcr_dec_zero(u32 __percpu *counter)
 	return GEN_UNARY_RMWcc("decl", *__my_cpu_ptr(counter), e,
 			       __percpu_arg([var]));
 #else
-	this_cpu_dec(*counter);
-	return !this_cpu_read(*counter);
+	return !this_cpu_dec_return(*counter);
 #endif
 }
 

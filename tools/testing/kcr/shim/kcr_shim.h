@@ -136,7 +136,8 @@ void *kcr_shim_alloc_percpu(size_t size);
 #define this_cpu_read(x) (*this_cpu_ptr(&(x)))
 #define this_cpu_add(x, n) ((void)(*this_cpu_ptr(&(x)) += (n)))
 #define this_cpu_inc(x) this_cpu_add(x, 1)
-#define this_cpu_dec(x) this_cpu_add(x, -1)
+#define this_cpu_inc_return(x) (++*this_cpu_ptr(&(x)))
+#define this_cpu_dec_return(x) (--*this_cpu_ptr(&(x)))
 #define this_cpu_write(x, v) ((void)(*this_cpu_ptr(&(x)) = (v)))
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < NR_CPUS; (cpu)++)
 /* Nobody runs meanwhile, so all CPUs may as well be offline */
