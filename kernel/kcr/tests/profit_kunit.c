@@ -70,7 +70,7 @@ static bool request(struct kunit *test, u64 seed, const struct cost *cost,
 
 static struct kcr_profit *profit(void)
 {
-	return &this_cpu_ptr(kcr_profit_site.stats)->profit[kcr_size(64)];
+	return &raw_cpu_ptr(kcr_profit_site.stats)->profit[kcr_size(64)];
 }
 
 /* Never the same key twice, in this boot */
