@@ -104,10 +104,14 @@ void test_hotplug(Check& check)
 
     if (last == 0 || access(cpu_switch(last).c_str(), W_OK) != 0)
         throw tap::Skip("no CPU that can be switched off");
-    torture(check, [&](unsigned round) {
-        kcr::write_file(cpu_switch(last), round % 2 ? "1" : "0");
-        cycles += round % 2;
-    });
+    /* A fast machine is done before the CPU has come and gone */
+    for (int run = 0; run < 50 && cycles < 3; run++) {
+        torture(check, [&](unsigned round) {
+            kcr::write_file(cpu_switch(last), round % 2 ? "1" : "0");
+            cycles += round % 2;
+        });
+    }
+    check.that(cycles >= 3, "no time for it");
     check.note(std::to_string(cycles) + " times off and on");
     kcr::write_file(cpu_switch(last), "1");
     kcr::pin_to_cpu(last);
