@@ -60,21 +60,21 @@ bool harmless(std::string_view text)
     return false;
 }
 
-/// Whether one of the accesses that a report is about was made by KCR: whether the stack traces
-/// have one of its functions in them, before the entry of an interrupt, below which is who was
-/// interrupted.
+/// Whether one of the accesses that a report is about was made by KCR: by a function of its own, or
+/// by one that such a function called (memcpy, a hash). What lies deeper, in timers or work queues
+/// that it uses, is not its business, nor is who was interrupted.
 bool has_kcr_frame(const SplatScanner::Splat& splat)
 {
-    bool interrupted = false;
+    constexpr int accessing_frames = 2;
+    int frame = 0;
     for (const auto& line : splat.lines) {
         const auto parts = words(strip_timestamp(line));
         if (parts.empty())
-            interrupted = false;
+            frame = 0;
         for (const auto& word : parts) {
             if (word.find("+0x") == std::string::npos)
                 continue;
-            interrupted = interrupted || word.starts_with("asm_");
-            if (!interrupted && word.find("kcr") != std::string::npos)
+            if (++frame <= accessing_frames && word.find("kcr") != std::string::npos)
                 return true;
         }
     }

@@ -97,13 +97,17 @@ TEST(Console, RacesOfAnInterruptAreNotThoseOfWhomItInterrupted)
          {"[ 1.0] BUG: KCSAN: data-race in __hrtimer_run_queues / hrtimer_active", "[ 1.0] ",
           "[ 1.0] read to 0xffff88805e41f398 of 8 bytes by interrupt on cpu 2:",
           "[ 1.0]  hrtimer_active+0x6a/0xd0", "[ 1.0]  asm_sysvec_apic_timer_interrupt+0x16/0x20",
-          "[ 1.0]  kcr_tier_store+0x166/0x440", "[ 1.0] =============================="})
+          "[ 1.0]  kcr_tier_store+0x166/0x440", "[ 1.0] ",
+          "[ 1.0] read to 0xffff88805e41f398 of 8 bytes by task 291 on cpu 0:",
+          "[ 1.0]  schedule_hrtimeout_range+0x2f/0x40", "[ 1.0]  usleep_range_state+0x6c/0x80",
+          "[ 1.0]  kcr_torture_renewer+0x98/0x140", "[ 1.0] =============================="})
         scanner.add_line(line);
     EXPECT_TRUE(scanner.splats().empty());
     scanner.add_line("[ 1.1] BUG: KCSAN: data-race in a / b");
     scanner.add_line("[ 1.1]  asm_sysvec_apic_timer_interrupt+0x16/0x20");
     scanner.add_line("[ 1.1] ");
-    scanner.add_line("[ 1.1]  kcr_tier_store+0x166/0x440");
+    scanner.add_line("[ 1.1]  xxh64+0x16/0x440");
+    scanner.add_line("[ 1.1]  kcr_compute_fingerprint+0x16/0x40");
     scanner.add_line("[ 1.1] ==============================");
     EXPECT_EQ(scanner.splats().size(), 1U);
 }
