@@ -22,6 +22,16 @@ static struct kcr_site *kcr_kobj_site(struct kobject *kobj)
 	return container_of(kobj, struct kcr_site_dir, kobj)->site;
 }
 
+/* A number within bounds: 0, or what kstrtouint() says, or -ERANGE */
+static int kcr_parse(const char *buf, u32 min, u32 max, u32 *value)
+{
+	int err = kstrtouint(buf, 0, value);
+
+	if (err)
+		return err;
+	return *value < min || *value > max ? -ERANGE : 0;
+}
+
 static ssize_t mode_show(struct kobject *kobj, struct kobj_attribute *attr,
 			 char *buf)
 {
@@ -53,14 +63,12 @@ static ssize_t expiry_ms_show(struct kobject *kobj, struct kobj_attribute *attr,
 static ssize_t expiry_ms_store(struct kobject *kobj, struct kobj_attribute *attr,
 			       const char *buf, size_t count)
 {
-	unsigned int ms;
-	int err = kstrtouint(buf, 0, &ms);
+	u32 ms;
+	/* Ages are compared in 32 bits of jiffies */
+	int err = kcr_parse(buf, 0, 24 * 60 * 60 * MSEC_PER_SEC, &ms);
 
 	if (err)
 		return err;
-	/* Ages are compared in 32 bits of jiffies */
-	if (ms > 24 * 60 * 60 * MSEC_PER_SEC)
-		return -ERANGE;
 	kcr_site_set_ttl(kcr_kobj_site(kobj), msecs_to_jiffies(ms));
 	return count;
 }
@@ -78,13 +86,11 @@ static ssize_t audit_interval_store(struct kobject *kobj,
 				    struct kobj_attribute *attr,
 				    const char *buf, size_t count)
 {
-	unsigned int interval;
-	int err = kstrtouint(buf, 0, &interval);
+	u32 interval;
+	int err = kcr_parse(buf, 0, S32_MAX, &interval);
 
 	if (err)
 		return err;
-	if (interval > S32_MAX)
-		return -ERANGE;
 	WRITE_ONCE(kcr_kobj_site(kobj)->audit_interval, interval);
 	return count;
 }
@@ -102,13 +108,11 @@ static ssize_t learn_target_store(struct kobject *kobj,
 				  struct kobj_attribute *attr,
 				  const char *buf, size_t count)
 {
-	unsigned int target;
-	int err = kstrtouint(buf, 0, &target);
+	u32 target;
+	int err = kcr_parse(buf, 1, S32_MAX, &target);
 
 	if (err)
 		return err;
-	if (!target || target > S32_MAX)
-		return -ERANGE;
 	kcr_site_set_learn_target(kcr_kobj_site(kobj), target);
 	return count;
 }

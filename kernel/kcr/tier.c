@@ -218,11 +218,9 @@ bool kcr_tier_noted(const struct kcr_tier *tier, const struct kcr_query *q)
  */
 bool kcr_tier_seen(struct kcr_tier *tier, const struct kcr_query *q)
 {
-	u16 *tag = &tier->tags[kcr_bucket(tier, q)];
-
-	if (READ_ONCE(*tag) == kcr_tag(q))
+	if (kcr_tier_noted(tier, q))
 		return true;
-	WRITE_ONCE(*tag, kcr_tag(q));
+	WRITE_ONCE(tier->tags[kcr_bucket(tier, q)], kcr_tag(q));
 	return false;
 }
 
