@@ -30,6 +30,9 @@ static struct kcr_site kcr_sigverify_site = {
 	.automatic = true,
 };
 
+/* RSA-4096 takes 1150 bytes; what is larger is passed through */
+#define KCR_SIGVERIFY_STACK 1280
+
 struct kcr_sigverify_part {
 	const void *data;
 	u32 len;
@@ -39,20 +42,54 @@ struct kcr_sigverify_part {
 #define KCR_NAME(name) { name, (name) ? strlen(name) + 1 : 0 }
 
 /* Everything in one buffer: first the lengths, so that nothing can run over */
-static void *kcr_sigverify_pack(const struct kcr_sigverify_part *parts,
-				unsigned int n, size_t len)
+static void kcr_sigverify_pack(u32 *body, const struct kcr_sigverify_part *parts,
+			       unsigned int n)
 {
-	void *body = kmalloc(len, GFP_KERNEL | __GFP_NOWARN);
+	void *to = body + n;
 	unsigned int i;
-	u32 *lens = body;
-	void *to = lens + n;
 
-	for (i = 0; body && i < n; i++) {
-		lens[i] = parts[i].len;
+	for (i = 0; i < n; i++) {
+		body[i] = parts[i].len;
 		memcpy(to, parts[i].data, parts[i].len);
 		to += parts[i].len;
 	}
-	return body;
+}
+
+/* A hit needs no memory; and what it has on the stack is gone on a miss */
+static noinline bool kcr_sigverify_lookup(struct kcr_query *q,
+					  const struct kcr_sigverify_part *parts,
+					  unsigned int n)
+{
+	u32 body[KCR_SIGVERIFY_STACK / sizeof(u32)];
+
+	kcr_sigverify_pack(body, parts, n);
+	q->body = body;
+	return kcr_lookup_unified(q);
+}
+
+static int kcr_sigverify_miss(struct kcr_query *q,
+			      const struct kcr_sigverify_part *parts,
+			      unsigned int n, const struct public_key *pkey,
+			      const struct public_key_signature *sig,
+			      kcr_sigverify_t verify)
+{
+	int ret;
+
+	kcr_compute_start(q);
+	ret = verify(pkey, sig);
+	kcr_compute_stop(q);
+	if (kcr_wants_result(q) && (!ret || ret == -EKEYREJECTED || ret == -EBADMSG)) {
+		memset(q->res, 0, sizeof(q->res));
+		q->res[0] = -ret;
+		q->owned_body = kmalloc(kcr_body_len(q), GFP_KERNEL | __GFP_NOWARN);
+		q->body = q->owned_body;
+		if (q->body) {
+			kcr_sigverify_pack(q->owned_body, parts, n);
+			kcr_store_result(q);
+		}
+	}
+	kcr_query_end(q, false);
+	return ret;
 }
 
 /**
@@ -76,40 +113,24 @@ int __kcr_sigverify(const struct public_key *pkey,
 		KCR_NAME(sig->hash_algo), KCR_NAME(sig->encoding),
 	};
 	struct kcr_shape shape = { .small_len = sizeof(u64) };
-	struct kcr_query q;
+	struct kcr_query q __uninitialized;
 	size_t len = sizeof(u32) * ARRAY_SIZE(parts);
 	unsigned int i;
-	int ret;
 
 	for (i = 0; i < ARRAY_SIZE(parts); i++)
 		len = size_add(len, parts[i].len);
-	shape.body_len = min_t(size_t, len, U32_MAX);
-	/* Smaller ones are no signatures; they would be inline */
+	/* Smaller ones would be inline, and are no signatures */
 	if (fips_enabled || pkey->key_is_private || len <= KCR_INLINE_MAX ||
-	    !kcr_should_cache(&kcr_sigverify_site, shape.body_len) ||
-	    kcr_query_begin(&q, &kcr_sigverify_site, &kcr_sigverify_owner, &shape) < 0)
+	    len > KCR_SIGVERIFY_STACK || !kcr_should_cache(&kcr_sigverify_site, len))
 		return verify(pkey, sig);
-	q.owned_body = kcr_sigverify_pack(parts, ARRAY_SIZE(parts), len);
-	if (!q.owned_body) {
-		kcr_query_abandon(&q);
+	shape.body_len = len;
+	if (kcr_query_begin(&q, &kcr_sigverify_site, &kcr_sigverify_owner, &shape) < 0)
 		return verify(pkey, sig);
-	}
-	q.body = q.owned_body;
-	if (kcr_lookup_unified(&q)) {
-		ret = -(int)q.res[0];
-		kcr_query_end(&q, true);
-		return ret;
-	}
-	kcr_compute_start(&q);
-	ret = verify(pkey, sig);
-	kcr_compute_stop(&q);
-	if (!ret || ret == -EKEYREJECTED || ret == -EBADMSG) {
-		memset(q.res, 0, sizeof(q.res));
-		q.res[0] = -ret;
-		kcr_store_result(&q);
-	}
-	kcr_query_end(&q, false);
-	return ret;
+	if (!kcr_sigverify_lookup(&q, parts, ARRAY_SIZE(parts)))
+		return kcr_sigverify_miss(&q, parts, ARRAY_SIZE(parts), pkey, sig, verify);
+	i = q.res[0];
+	kcr_query_end(&q, true);
+	return -(int)i;
 }
 EXPORT_SYMBOL_GPL(__kcr_sigverify);
 
