@@ -215,14 +215,10 @@ void kcr_seccomp_keep(struct kcr_query *q, struct kcr_seccomp *k,
  * @k: of the filter
  * @prog: its program
  *
- * What the filter answered is not swept: its stamp is never used again, and
- * system calls' arguments are no secrets.
- *
  * Context: any short of NMI.
  */
 void kcr_seccomp_free(struct kcr_seccomp *k, struct bpf_prog *prog)
 {
-	kfree(k->reads);
 	if (k->program)
 		kcr_object_put(k->program);
 	else

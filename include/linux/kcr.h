@@ -134,6 +134,20 @@ static __always_inline bool kcr_should_cache(const struct kcr_site *site,
 }
 
 /**
+ * kcr_should_cache_size() - kcr_should_cache() if the size is known
+ * @site: the site
+ * @size: what kcr_size() says of the request, less than KCR_NR_PACES
+ *
+ * Context: any.
+ * Return: as kcr_should_cache().
+ */
+static __always_inline bool kcr_should_cache_size(const struct kcr_site *site,
+						  unsigned long size)
+{
+	return likely(!kcr_inc_negative(&site->stats->pace[size]));
+}
+
+/**
  * kcr_wants_result() - whether the result of a miss may be remembered
  * @q: the query that missed
  *
