@@ -157,7 +157,7 @@ static noinline u32 __kcr_seccomp_run(struct seccomp_filter *f,
 	if (unlikely(kcr_dec_zero(&stats->until_sample)))
 		goto undo;
 	key[0] = *(const u64 *)sd;
-	key[1] = words[(u8)reads] | (u64)words[reads >> 8] << 32;
+	key[1] = words[(u8)reads] | (u64)words[(u16)reads >> 8] << 32;
 	head = kcr_seccomp_run_site.head | (u64)k->insns << KCR_HEAD_BODY_SHIFT;
 	if (unlikely(!kcr_l2_lookup_word(&k->owner, k->owner.stamp, head, key,
 					 &answer)))
@@ -181,6 +181,10 @@ static __always_inline u32 kcr_seccomp_run(struct seccomp_filter *f,
 		return __kcr_seccomp_run(f, sd, match);
 	return seccomp_run_chain(f, sd, match);
 }
+
+#ifdef CONFIG_KCR_BENCH
+#include "kcr_seccomp_bench.h"
+#endif
 
 #else /* !CONFIG_KCR_SECCOMP */
 

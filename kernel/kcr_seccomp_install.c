@@ -99,10 +99,7 @@ static bool kcr_seccomp_printed(void)
 /* Short programs would be inline, which objects are not; they are cheap, too */
 static bool kcr_seccomp_begin(struct kcr_query *q, u32 len)
 {
-	struct kcr_shape shape = {
-		.small_len = KCR_SMALL_MAX,
-		.body_len = len,
-	};
+	struct kcr_shape shape = { .body_len = len };
 
 	if (len <= KCR_INLINE_MAX || kcr_seccomp_printed())
 		return false;
