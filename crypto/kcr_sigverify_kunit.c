@@ -31,6 +31,12 @@ static int fake_verify(const struct public_key *pkey,
 	return verdict;
 }
 
+static int faked(const struct public_key *pkey,
+		 const struct public_key_signature *sig)
+{
+	return kcr_sigverify((struct kcr_sigverify){ pkey, sig, fake_verify });
+}
+
 /* Whether the algorithm is there, and the signature good without us */
 static bool usable(struct kunit *test, const struct kcr_vector *v)
 {
@@ -167,9 +173,9 @@ static void parts_test(struct kunit *test)
 		sig.pkey_algo = i & 8 ? NULL : "x";
 		verdict = i % 3 ? -EKEYREJECTED : 0;
 		computed = 0;
-		KUNIT_EXPECT_EQ(test, __kcr_sigverify(&pkey, &sig, fake_verify), verdict);
+		KUNIT_EXPECT_EQ(test, faked(&pkey, &sig), verdict);
 		KUNIT_EXPECT_EQ_MSG(test, computed, 1, "as request %u", i);
-		KUNIT_EXPECT_EQ(test, __kcr_sigverify(&pkey, &sig, fake_verify), verdict);
+		KUNIT_EXPECT_EQ(test, faked(&pkey, &sig), verdict);
 		KUNIT_EXPECT_EQ(test, computed, 1);
 	}
 }
@@ -192,13 +198,13 @@ static void verdicts_only_test(struct kunit *test)
 		verdict = rets[i].ret;
 		computed = 0;
 		for (n = 0; n < 4; n++)
-			KUNIT_EXPECT_EQ(test, __kcr_sigverify(&pkey, &sig, fake_verify), verdict);
+			KUNIT_EXPECT_EQ(test, faked(&pkey, &sig), verdict);
 		KUNIT_EXPECT_EQ(test, computed, rets[i].kept ? 1 : 4);
 		if (rets[i].kept)
 			continue;
 		/* It did not stick: the next answer is the computed one */
 		verdict = 0;
-		KUNIT_EXPECT_EQ(test, __kcr_sigverify(&pkey, &sig, fake_verify), 0);
+		KUNIT_EXPECT_EQ(test, faked(&pkey, &sig), 0);
 	}
 }
 
@@ -213,7 +219,7 @@ static void private_keys_test(struct kunit *test)
 	verdict = 0;
 	computed = 0;
 	for (n = 0; n < 4; n++)
-		__kcr_sigverify(&pkey, &sig, fake_verify);
+		faked(&pkey, &sig);
 	KUNIT_EXPECT_EQ(test, computed, 4);
 }
 

@@ -2,7 +2,7 @@
 /*
  * Kernel Computation Reuse for verdicts about signatures.
  *
- * See Documentation/core-api/kcr.rst.
+ * See Documentation/core-api/kcr-sites.rst.
  */
 #ifndef _CRYPTO_KCR_SIGVERIFY_H
 #define _CRYPTO_KCR_SIGVERIFY_H
@@ -10,36 +10,30 @@
 #include <crypto/public_key.h>
 #include <linux/kcr.h>
 
-typedef int (*kcr_sigverify_t)(const struct public_key *pkey,
-			       const struct public_key_signature *sig);
-
-#ifdef CONFIG_KCR_SIGVERIFY
-
 DECLARE_STATIC_KEY_FALSE(kcr_sigverify_key);
 
-int __kcr_sigverify(const struct public_key *pkey,
-		    const struct public_key_signature *sig,
-		    kcr_sigverify_t verify);
+/**
+ * struct kcr_sigverify - a signature to be verified
+ * @pkey: the key
+ * @sig: the signature
+ * @verify: what verifies it
+ */
+struct kcr_sigverify {
+	const struct public_key *pkey;
+	const struct public_key_signature *sig;
+	int (*verify)(const struct public_key *pkey,
+		      const struct public_key_signature *sig);
+};
 
-/* The gate of the sigverify site: verify(pkey, sig), or its remembered verdict */
-static __always_inline int kcr_sigverify(const struct public_key *pkey,
-					 const struct public_key_signature *sig,
-					 kcr_sigverify_t verify)
+int __kcr_sigverify(const struct kcr_sigverify *request);
+
+/* The gate of the sigverify site: the verdict as computed, or as remembered */
+static __always_inline int kcr_sigverify(const struct kcr_sigverify request)
 {
-	if (static_branch_unlikely(&kcr_sigverify_key))
-		return __kcr_sigverify(pkey, sig, verify);
-	return verify(pkey, sig);
+	if (IS_ENABLED(CONFIG_KCR_SIGVERIFY) &&
+	    static_branch_unlikely(&kcr_sigverify_key))
+		return __kcr_sigverify(&request);
+	return request.verify(request.pkey, request.sig);
 }
-
-#else /* !CONFIG_KCR_SIGVERIFY */
-
-static __always_inline int kcr_sigverify(const struct public_key *pkey,
-					 const struct public_key_signature *sig,
-					 kcr_sigverify_t verify)
-{
-	return verify(pkey, sig);
-}
-
-#endif /* CONFIG_KCR_SIGVERIFY */
 
 #endif /* _CRYPTO_KCR_SIGVERIFY_H */

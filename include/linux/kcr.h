@@ -14,6 +14,8 @@
 #endif
 #include <linux/bitops.h>
 #include <linux/errno.h>
+#include <linux/export.h>
+#include <linux/init.h>
 #include <linux/jump_label.h>
 #include <linux/kcr_types.h>
 #include <linux/minmax.h>
@@ -57,6 +59,8 @@ int kcr_site_register(struct kcr_site *site);
 void kcr_site_unregister(struct kcr_site *site);
 int kcr_site_arm(struct kcr_site *site);
 
+int kcr_call(struct kcr_site *site, struct kcr_owner *owner,
+	     const struct kcr_call *call);
 void kcr_object_put(struct kcr_object *object);
 
 u64 kcr_compute_fingerprint(const void *data, size_t len, u64 seed);
@@ -71,6 +75,29 @@ int kcr_store_result(struct kcr_query *q);
 int kcr_verify_deterministic(struct kcr_query *q);
 void __kcr_compute_stop(struct kcr_query *q);
 void __kcr_query_end(struct kcr_query *q, bool hit);
+
+/**
+ * KCR_GLOBAL_SITE() - define a site that is in use from boot on, with one owner
+ * @_name: of the site; kcr_<name>_key, _site and _owner are called after it
+ *
+ * For results that nothing ever invalidates, or whatever invalidates one
+ * invalidates them all.
+ */
+#define KCR_GLOBAL_SITE(_name)						\
+	DEFINE_STATIC_KEY_FALSE(kcr_##_name##_key);			\
+	EXPORT_SYMBOL_GPL(kcr_##_name##_key);				\
+	static struct kcr_owner kcr_##_name##_owner;			\
+	static struct kcr_site kcr_##_name##_site = {			\
+		.name = #_name,						\
+		.key = &kcr_##_name##_key,				\
+		.automatic = true,					\
+	};								\
+	static int __init kcr_##_name##_init(void)			\
+	{								\
+		kcr_owner_init(&kcr_##_name##_owner);			\
+		return kcr_site_register(&kcr_##_name##_site);		\
+	}								\
+	subsys_initcall(kcr_##_name##_init)
 
 /**
  * kcr_site_count() - count an event of a site

@@ -384,4 +384,30 @@ struct kcr_shape {
 	u32 bulk_len;
 };
 
+/**
+ * struct kcr_part - a piece of memory that a call depends on
+ * @data: the memory; NULL only if @len is 0
+ * @len: its length in bytes
+ */
+struct kcr_part {
+	const void *data;
+	u32 len;
+};
+
+/**
+ * struct kcr_call - a call that may be reused
+ * @parts: everything that it depends on
+ * @nr_parts: how many there are
+ * @compute: makes the call
+ * @arg: for @compute
+ * @keep: whether what it returned may be remembered
+ */
+struct kcr_call {
+	const struct kcr_part *parts;
+	unsigned int nr_parts;
+	int (*compute)(const void *arg);
+	const void *arg;
+	bool (*keep)(int ret);
+};
+
 #endif /* _LINUX_KCR_TYPES_H */

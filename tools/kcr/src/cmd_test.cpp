@@ -82,6 +82,7 @@ const std::vector<Suite>& all_suites()
         {"kcsan", "torture in a kernel that looks for data races", run_suite_kcsan},
         {"series", "checkpatch, kernel-doc, sparse, W=1, git am", run_suite_series},
         {"zero-impact", "unpatched and patched kernels have the same code", run_suite_zero_impact},
+        {"upstream", "the kernel's own tests, with and without KCR", run_suite_upstream},
     };
     return suites;
 }

@@ -45,6 +45,7 @@ typedef struct {
 
 #define U16_MAX UINT16_MAX
 #define S32_MAX INT32_MAX
+#define U32_MAX UINT32_MAX
 #define U64_MAX UINT64_MAX
 
 /* compiler */
@@ -136,8 +137,8 @@ void *kcr_shim_alloc_percpu(size_t size);
 #define this_cpu_read(x) (*this_cpu_ptr(&(x)))
 #define this_cpu_add(x, n) ((void)(*this_cpu_ptr(&(x)) += (n)))
 #define this_cpu_inc(x) this_cpu_add(x, 1)
-#define this_cpu_inc_return(x) (++*this_cpu_ptr(&(x)))
-#define this_cpu_dec_return(x) (--*this_cpu_ptr(&(x)))
+#define raw_cpu_inc_return(x) (++*this_cpu_ptr(&(x)))
+#define raw_cpu_dec_return(x) (--*this_cpu_ptr(&(x)))
 #define this_cpu_write(x, v) ((void)(*this_cpu_ptr(&(x)) = (v)))
 #define for_each_possible_cpu(cpu) for ((cpu) = 0; (cpu) < NR_CPUS; (cpu)++)
 /* Nobody runs meanwhile, so all CPUs may as well be offline */
@@ -181,6 +182,28 @@ extern u64 (*kcr_shim_fingerprint)(const struct kcr_query *q);
 #else
 #define KUNIT_STATIC_STUB_REDIRECT(fn, ...) KCR_SHIM_STUB_##fn(__VA_ARGS__)
 #endif
+
+/* counted references */
+typedef struct {
+	u32 refs;
+} refcount_t;
+static inline void refcount_inc(refcount_t *r)
+{
+	__atomic_fetch_add(&r->refs, 1, __ATOMIC_RELAXED);
+}
+static inline bool refcount_inc_not_zero(refcount_t *r)
+{
+	u32 refs = __atomic_load_n(&r->refs, __ATOMIC_RELAXED);
+
+	while (refs && !__atomic_compare_exchange_n(&r->refs, &refs, refs + 1, false,
+						    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	return refs;
+}
+static inline bool refcount_dec_and_test(refcount_t *r)
+{
+	return __atomic_fetch_sub(&r->refs, 1, __ATOMIC_ACQ_REL) == 1;
+}
 
 /* memory */
 #define GFP_KERNEL 0

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "boot.h"
+#include "build.h"
+#include "commands.h"
+#include "suites.h"
+#include "tap.h"
+#include "text.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+namespace kcr::tool
+{
+
+namespace
+{
+
+constexpr double timeout_s = 900;
+/// Fewer cases than this, and it was not the test that is meant here
+constexpr std::size_t least_cases = 50;
+constexpr const char* crypto_mark = "#kcr-crypto";
+
+/// What a kernel says of its own tests: by name, the verdict.
+using Results = std::map<std::string, std::string>;
+
+std::string verdict_name(Verdict verdict)
+{
+    return verdict == Verdict::passed ? "passes" : verdict == Verdict::failed ? "fails" : "skips";
+}
+
+/// Builds the kernel's own seccomp tests; returns the program.
+Result<std::filesystem::path> build_seccomp_tests(const Project& project)
+{
+    auto lock = BuildLock::take(project);
+    if (!lock)
+        return lock.error();
+    const auto objects = Project::objects(project.src(), "base");
+    const BuildRequest headers = {
+        .tree = project.src(), .targets = {"headers_install"}, .log_name = "headers.log"};
+    const auto log = project.logs() / "build-upstream.log";
+    std::error_code error;
+    std::filesystem::remove(log, error);
+    for (const auto& argv :
+         {make_arguments(headers, cpu_count()),
+          std::vector<std::string>{
+              "make", "-C", (project.src() / "tools/testing/selftests").string(),
+              "TARGETS=seccomp", "O=" + objects.string(), fmt::format("-j{}", cpu_count())}}) {
+        auto exit = run({.argv = argv, .env = make_environment(project), .log = log});
+        if (!exit)
+            return exit.error();
+        if (!exit->success())
+            return Error{"building the kernel's seccomp tests failed",
+                         join(failure_lines(exit->output), "\n") + "\nfull log: " + log.string()};
+    }
+    return objects / "kselftest/seccomp/seccomp_bpf";
+}
+
+/// Lines "NAME DRIVER SELFTEST" from /proc/crypto, and TAP before them.
+Results parse_results(const std::string& output)
+{
+    Results results;
+    TapParser parser;
+    bool crypto = false;
+    for (const auto& line : split(output, '\n')) {
+        const auto parts = words(line);
+        if (line == crypto_mark)
+            crypto = true;
+        else if (!crypto)
+            parser.add_line(line);
+        else if (parts.size() == 3)
+            results["testmgr " + parts[0] + " " + parts[1]] = parts[2];
+    }
+    parser.finish();
+    for (const auto& test : parser.results())
+        results["seccomp_bpf " + test.name] = verdict_name(test.verdict);
+    return results;
+}
+
+Result<Results> run_tests(const Project& project, const std::string& config,
+                          const std::filesystem::path& program)
+{
+    if (auto built = prepare_and_build(project, config); !built)
+        return built.error();
+    auto request = boot_request(project, config, "upstream-" + config);
+    request.machine.smp = 2;
+    request.machine.memory_mb = 2048;
+    request.machine.append = {"cryptomgr.noextratests=0", "cryptomgr.fuzz_iterations=10"};
+    request.timeout_s = timeout_s;
+    request.job.argv = {
+        "/bin/sh", "-c",
+        fmt::format("{}; echo '{}'; awk '/^name/ {{n=$3}} /^driver/ {{d=$3}} "
+                    "/^selftest/ {{print n, d, $3}}' /proc/crypto",
+                    program.string(), crypto_mark)};
+    const auto outcome = boot(request);
+    if (!outcome)
+        return outcome.error();
+    [[maybe_unused]] const auto kept =
+        write_file_atomic(project.logs() / ("upstream-" + config + ".log"), outcome->out);
+    if (!outcome->success())
+        return Error{outcome->describe(), {}};
+    return parse_results(outcome->out);
+}
+
+} // namespace
+
+void run_suite_upstream(SuiteContext& context)
+{
+    const auto program = build_seccomp_tests(context.project);
+    if (!program) {
+        context.report.fail("build", program.error().message + "\n" + program.error().hint);
+        return;
+    }
+    const auto without = run_tests(context.project, "nokcr", *program);
+    const auto with = without ? run_tests(context.project, "base", *program) : without;
+    if (!without || !with) {
+        const auto& error = without ? with.error() : without.error();
+        context.report.fail("run", error.message + "\n" + error.hint);
+        return;
+    }
+    context.report.check("enough of them", without->size() >= least_cases
+                                               ? Status()
+                                               : Error{fmt::format("only {}", without->size()), {}});
+    for (const auto& [name, expected] : *without) {
+        const auto found = with->find(name);
+        const auto got = found == with->end() ? "is missing" : found->second;
+        context.report.check(name, got == expected
+                                       ? Status()
+                                       : Error{fmt::format("{} with KCR, {} without", got, expected),
+                                               {}});
+    }
+}
+
+} // namespace kcr::tool
