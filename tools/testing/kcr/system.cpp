@@ -12,6 +12,8 @@ static_key_false kcr_rare_key{false};
 __kcr_percpu kcr_tier* kcr_l2 = nullptr;
 __kcr_percpu kcr_tier* kcr_l3_local = nullptr;
 
+kcr_tier* kcr_l3_objects;
+
 static kcr_tier* node_tier;
 
 kcr_tier* kcr_cpu_tier(unsigned int cpu)
@@ -30,6 +32,8 @@ void kcr_sweep(u64 stamp)
 }
 
 // As verdict.c has them, without a worker
+void kcr_tiers_request() {}
+
 void kcr_site_learned(kcr_site* site)
 {
     if (__atomic_add_fetch(&site->learned.counter, 1, __ATOMIC_RELAXED) >=
