@@ -57,6 +57,8 @@ int kcr_site_register(struct kcr_site *site);
 void kcr_site_unregister(struct kcr_site *site);
 int kcr_site_arm(struct kcr_site *site);
 
+void kcr_object_put(struct kcr_object *object);
+
 u64 kcr_compute_fingerprint(const void *data, size_t len, u64 seed);
 u64 kcr_crypto_fingerprint(const struct kcr_query *q);
 
@@ -64,6 +66,7 @@ u64 kcr_clock(void);
 void __kcr_query_begin(struct kcr_query *q);
 bool kcr_lookup_unified(struct kcr_query *q);
 bool kcr_lookup_64(struct kcr_query *q);
+bool kcr_lookup_16(struct kcr_query *q);
 int kcr_store_result(struct kcr_query *q);
 int kcr_verify_deterministic(struct kcr_query *q);
 void __kcr_compute_stop(struct kcr_query *q);
@@ -156,21 +159,42 @@ static __always_inline void kcr_zero_key(struct kcr_query *q, u32 len,
 		WRITE_ONCE(q->key[i], 0);
 }
 
+static __always_inline void kcr_begin_head(struct kcr_query *q, u64 head,
+					   enum kcr_class size_class)
+{
+	q->size_class = size_class;
+	q->head = q->site->head | head | size_class << KCR_HEAD_CLASS_SHIFT;
+	q->start = 0;
+	if (unlikely(kcr_dec_zero(&q->site->stats->until_sample)))
+		__kcr_query_begin(q);
+}
+
 /* The end of kcr_query_begin(), by class, so that it is a constant in each */
 static __always_inline int kcr_begin_class(struct kcr_query *q,
 					   const struct kcr_shape *shape,
 					   enum kcr_class size_class)
 {
-	q->size_class = size_class;
-	q->head = q->site->head |
-		  (u64)shape->body_len << KCR_HEAD_BODY_SHIFT |
-		  shape->side_len << KCR_HEAD_SIDE_SHIFT |
-		  size_class << KCR_HEAD_CLASS_SHIFT |
-		  shape->param;
-	q->start = 0;
-	if (unlikely(kcr_dec_zero(&q->site->stats->until_sample)))
-		__kcr_query_begin(q);
+	kcr_begin_head(q, (u64)shape->body_len << KCR_HEAD_BODY_SHIFT |
+			  shape->side_len << KCR_HEAD_SIDE_SHIFT | shape->param,
+		       size_class);
 	return size_class;
+}
+
+/**
+ * kcr_begin_inline() - begin a request of which the class is known
+ * @q: the query, with @site, @owner, @stamp (not 0) and the whole key
+ * @size: by which requests are told apart when profit is accounted; part of
+ *	the key
+ * @size_class: not KCR_CLASS_BLOB
+ *
+ * Instead of kcr_query_begin(), where every instruction counts.
+ *
+ * Context: any.
+ */
+static __always_inline void kcr_begin_inline(struct kcr_query *q, u32 size,
+					     enum kcr_class size_class)
+{
+	kcr_begin_head(q, (u64)size << KCR_HEAD_BODY_SHIFT, size_class);
 }
 
 /**
@@ -225,6 +249,7 @@ static __always_inline int kcr_query_begin(struct kcr_query *q,
 	q->small_len = shape->small_len;
 	q->owned_body = NULL;
 	q->owned_bulk = NULL;
+	q->object = NULL;
 	return kcr_begin_class(q, shape, KCR_CLASS_BLOB);
 }
 

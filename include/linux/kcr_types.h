@@ -10,7 +10,26 @@
 #include <linux/atomic.h>
 #include <linux/jump_label.h>
 #include <linux/kcr_owner.h>
+#include <linux/refcount.h>
 #include <linux/types.h>
+
+/**
+ * struct kcr_object - a result that is an object of the kernel's
+ * @refs: references; whoever remembers or uses the object holds one
+ * @bytes: memory that it takes, for the budget of what remembers it
+ * @release: frees it when the last reference is gone: any context short of NMI
+ * @equal: whether two objects that equal inputs gave are the same for whoever
+ *	uses them (for observe and learn mode, and for audits)
+ *
+ * Embedded into an object that never changes once it is remembered. The same
+ * object is handed to all who ask for it, each with a reference of his own.
+ */
+struct kcr_object {
+	refcount_t refs;
+	u32 bytes;
+	void (*release)(struct kcr_object *object);
+	bool (*equal)(const struct kcr_object *a, const struct kcr_object *b);
+};
 
 /**
  * enum kcr_mode - what a site does with requests that may be reused
@@ -222,6 +241,11 @@ struct kcr_site_dir;
  * @audit_interval: one request in this many is audited; 0 for none
  * @learn_target: equal results after which learn mode ends
  * @always: never bypass, even if reuse does not pay
+ * @automatic: in use without anybody asking: its gate is open from
+ *	registration on, and its first miss has the tiers allocated
+ * @objects: its results are objects, see &struct kcr_object; there is one tier
+ *	for them in the system, so that equal inputs give the same object on
+ *	all nodes
  * @head: part of every key, so that sites never share entries, nor does a
  *	site with itself before it was rejected (core)
  * @mode: &enum kcr_mode (core; write under the core's mutex)
@@ -239,6 +263,8 @@ struct kcr_site {
 	u32 audit_interval;
 	u32 learn_target;
 	bool always;
+	bool automatic;
+	bool objects;
 
 	u64 head;
 	u8 mode;
@@ -291,6 +317,9 @@ enum kcr_query_flags {
  *	after a miss); for a store, the bulk
  * @owned_body: out of line: a kmalloc()ed @body that a store may keep
  * @owned_bulk: out of line: a kmalloc()ed @bulk that a store may keep
+ * @object: of sites with objects: after a hit, the result, with a reference
+ *	that is the caller's; for a store, the result, of which it takes a
+ *	reference of its own
  * @key: inline: the whole key, side then body; out of line: the side
  * @res: inline: the whole result; out of line: its small part. Scratch: it
  *	holds anything, even another owner's result, unless there was a hit
@@ -318,6 +347,7 @@ struct kcr_query {
 	void *bulk;
 	void *owned_body;
 	void *owned_bulk;
+	struct kcr_object *object;
 	u64 key[KCR_INLINE_WORDS];
 	u64 res[KCR_INLINE_WORDS];
 };

@@ -8,7 +8,9 @@
  * sequence is odd, which readers notice, and freed after a grace period.
  */
 #include <kunit/static_stub.h>
+#include <linux/export.h>
 #include <linux/mm.h>
+#include <linux/refcount.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/unaligned.h>
@@ -49,6 +51,11 @@ struct kcr_blob *kcr_blob_create(struct kcr_query *q)
 	blob->bulk = q->bulk_len ? q->owned_bulk : NULL;
 	blob->bulk_len = q->bulk_len;
 	blob->bytes = sizeof(*blob) + ksize(blob->body) + ksize(blob->bulk);
+	blob->object = q->object;
+	if (blob->object) {
+		refcount_inc(&blob->object->refs);
+		blob->bytes += blob->object->bytes;
+	}
 	memcpy(blob->side, q->key, sizeof(blob->side));
 	memcpy(blob->small, q->res, sizeof(blob->small));
 	q->owned_body = NULL;
@@ -61,9 +68,37 @@ static void kcr_blob_free(struct rcu_head *rcu)
 {
 	struct kcr_blob *blob = container_of(rcu, struct kcr_blob, rcu);
 
+	if (blob->object)
+		kcr_object_put(blob->object);
 	kfree(blob->body);
 	kfree(blob->bulk);
 	kmem_cache_free(kcr_blob_cache, blob);
+}
+
+/**
+ * kcr_object_put() - give up a reference to an object
+ * @object: the object
+ *
+ * Context: any short of NMI.
+ */
+void kcr_object_put(struct kcr_object *object)
+{
+	if (refcount_dec_and_test(&object->refs))
+		object->release(object);
+}
+EXPORT_SYMBOL_GPL(kcr_object_put);
+
+/**
+ * kcr_query_put_object() - give up what a lookup found, if it is an object
+ * @q: the query, after a hit
+ *
+ * Context: any short of NMI.
+ */
+void kcr_query_put_object(struct kcr_query *q)
+{
+	if (q->size_class == KCR_CLASS_BLOB && q->object)
+		kcr_object_put(q->object);
+	q->object = NULL;
 }
 
 /**
@@ -154,7 +189,8 @@ static bool kcr_racy_equal(const void *a, const void *b, size_t len)
 /**
  * kcr_blob_read() - compare an entry's key, and copy its result if equal
  * @blob: the entry
- * @q: the query; on true @res and @bulk hold the result
+ * @q: the query; on true @res and @bulk hold the result, and @object points to
+ *	one that the entry has a reference to until the read lock is released
  *
  * Context: RCU read lock. The entry may be zeroed meanwhile: the caller
  * re-checks the slot's sequence before it believes the outcome.
@@ -173,6 +209,7 @@ bool kcr_blob_read(const struct kcr_blob *blob, struct kcr_query *q)
 	kcr_racy_copy(q->res, blob->small, sizeof(blob->small));
 	if (q->bulk_len)
 		kcr_racy_copy(q->bulk, blob->bulk, q->bulk_len);
+	q->object = blob->object;
 	return true;
 }
 

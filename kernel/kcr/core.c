@@ -32,6 +32,7 @@ DEFINE_MUTEX(kcr_mutex);
 DEFINE_PER_CPU(struct kcr_tier *, kcr_l2);
 DEFINE_PER_CPU(struct kcr_tier *, kcr_l3_local);
 static struct kcr_tier *kcr_l3[MAX_NUMNODES];
+struct kcr_tier *kcr_l3_objects;
 
 static bool kcr_enable = true;		/* what the administrator wants */
 static bool kcr_ready;			/* kcr_init() has run; under kcr_mutex */
@@ -140,6 +141,8 @@ static int kcr_cpu_alloc(unsigned int cpu)
 		if (!tier)
 			return -ENOMEM;
 		kcr_publish(&kcr_l3[node], tier);
+		if (!kcr_l3_objects)
+			kcr_publish(&kcr_l3_objects, tier);
 	}
 	if (!per_cpu(kcr_l2, cpu)) {
 		tier = kcr_tier_create(KCR_L2_SLOTS, 2, node, 0);

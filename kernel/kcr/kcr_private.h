@@ -131,19 +131,22 @@ struct kcr_tier {
  * @bytes: memory accounted to the tier
  * @body_len: bytes at @body
  * @bulk_len: bytes at @bulk
+ * @object: the result if it is an object, with a reference, or NULL
  * @side: the part of the key beside the body, zero-padded
  * @small: the part of the result beside the bulk, zero-padded
  * @body: the body of the key
  * @bulk: the bulk of the result, or NULL
  *
  * Readers hold the RCU read lock and re-check the slot's sequence when they
- * are done: the bytes may be zeroed under them, the memory stays.
+ * are done: the bytes may be zeroed under them, the memory stays, and so does
+ * the object.
  */
 struct kcr_blob {
 	struct rcu_head rcu;
 	long bytes;
 	u32 body_len;
 	u32 bulk_len;
+	struct kcr_object *object;
 	u64 side[KCR_SIDE_MAX / 8];
 	u64 small[KCR_SMALL_MAX / 8];
 	void *body;
@@ -154,6 +157,7 @@ struct kcr_blob {
 extern struct mutex kcr_mutex;		/* modes, arming, gates */
 DECLARE_PER_CPU(struct kcr_tier *, kcr_l2);
 DECLARE_PER_CPU(struct kcr_tier *, kcr_l3_local);
+extern struct kcr_tier *kcr_l3_objects;	/* one node's, for all */
 struct kcr_tier *kcr_cpu_tier(unsigned int cpu);
 struct kcr_tier *kcr_node_tier(int node);
 bool kcr_param_enabled(void);
@@ -209,6 +213,7 @@ void kcr_blob_drop(struct kcr_blob *blob);
 bool kcr_blob_read(const struct kcr_blob *blob, struct kcr_query *q);
 bool kcr_blob_make_room(struct kcr_tier *tier, const struct kcr_query *q,
 			long bytes);
+void kcr_query_put_object(struct kcr_query *q);
 
 /* site.c */
 extern struct kcr_site *kcr_sites[KCR_MAX_SITES];
@@ -229,6 +234,7 @@ void kcr_site_set_always(struct kcr_site *site, bool always);
 
 /* verdict.c */
 void kcr_sites_settle(void);
+void kcr_tiers_request(void);
 void kcr_sites_flush_work(void);
 void kcr_site_learned(struct kcr_site *site);
 void kcr_site_reject(const struct kcr_query *q, u32 offset);
@@ -257,6 +263,15 @@ void kcr_debugfs_init(void);
 #else
 static inline void kcr_debugfs_init(void) { }
 #endif
+
+/* The tier beyond the CPU's own; NULL if nobody has used a site yet */
+static inline struct kcr_tier *kcr_query_tier(const struct kcr_query *q)
+{
+	/* Pairs with kcr_publish() */
+	if (unlikely(q->site->objects))
+		return smp_load_acquire(&kcr_l3_objects);
+	return raw_cpu_read(kcr_l3_local);
+}
 
 static inline unsigned int kcr_class_words(u8 size_class)
 {

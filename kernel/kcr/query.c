@@ -43,6 +43,8 @@ static noinline void kcr_missed(struct kcr_query *q, struct kcr_tier *l3)
 
 	if (l3)
 		reason = kcr_tier_miss_reason(l3, q);
+	else
+		kcr_tiers_request();
 	this_cpu_inc(q->site->stats->c[reason]);
 	trace_kcr_miss(q, reason);
 	if (l3 && !kcr_tier_admits(l3, q)) {
@@ -77,6 +79,7 @@ static bool kcr_lookup_compare(struct kcr_query *q, struct kcr_tier *l3)
 		kcr_missed(q, l3);
 		return false;
 	}
+	kcr_query_put_object(q);
 	q->flags |= KCR_QUERY_FOUND;
 	kcr_site_count(q->site, KCR_MISS_UNVERIFIED, 1);
 	if (q->start)
@@ -97,7 +100,7 @@ static bool kcr_lookup_special(struct kcr_query *q, struct kcr_tier *l3)
 /* The node's tier; what it has inline is copied into @l2 */
 static noinline bool kcr_lookup_node(struct kcr_query *q, struct kcr_tier *l2)
 {
-	struct kcr_tier *l3 = raw_cpu_read(kcr_l3_local);
+	struct kcr_tier *l3 = kcr_query_tier(q);
 
 	if (!q->start)
 		q->flags = 0;
@@ -134,12 +137,13 @@ static noinline bool kcr_lookup_rare(struct kcr_query *q)
 		if (q->start)
 			q->stamp = q->true_stamp;
 		q->flags = 0;
-		return kcr_lookup_compare(q, raw_cpu_read(kcr_l3_local));
+		return kcr_lookup_compare(q, kcr_query_tier(q));
 	default:
 		/* It has just been switched off */
 		q->start = 0;
 		q->flags = KCR_QUERY_DROP;
-		kcr_missed(q, NULL);
+		kcr_site_count(q->site, KCR_MISS_COLD, 1);
+		trace_kcr_miss(q, KCR_MISS_COLD);
 		return false;
 	}
 	if (q->size_class == KCR_CLASS_BLOB)
@@ -179,6 +183,19 @@ bool kcr_lookup_64(struct kcr_query *q)
 EXPORT_SYMBOL_GPL(kcr_lookup_64);
 
 /**
+ * kcr_lookup_16() - kcr_lookup_unified() for a query of KCR_CLASS_16
+ * @q: the query
+ *
+ * Context: any.
+ * Return: as kcr_lookup_unified().
+ */
+bool kcr_lookup_16(struct kcr_query *q)
+{
+	return kcr_lookup_inline(q, 2);
+}
+EXPORT_SYMBOL_GPL(kcr_lookup_16);
+
+/**
  * kcr_lookup_unified() - find the result of an earlier computation
  * @q: the query, begun and with its key filled in
  *
@@ -199,7 +216,7 @@ bool kcr_lookup_unified(struct kcr_query *q)
 	if (q->size_class == KCR_CLASS_32)
 		return kcr_lookup_inline(q, 4);
 	if (q->size_class == KCR_CLASS_16)
-		return kcr_lookup_inline(q, 2);
+		return kcr_lookup_16(q);
 	q->fingerprint = kcr_fingerprint(q);
 	return kcr_lookup_rare(q);
 }
@@ -214,7 +231,7 @@ static bool kcr_mode_stores(u8 mode)
 /**
  * kcr_store_result() - remember a result
  * @q: the query that missed, with its result filled in: @res padded with
- *	zeroes, or @res and, if it has a bulk, @owned_bulk; out of line,
+ *	zeroes, or @res and, if it has one, @owned_bulk or @object; out of line,
  *	@owned_body must be the body that the result was computed from
  *
  * Stores into the node's tier. May always drop the result instead. Takes
@@ -230,7 +247,7 @@ static bool kcr_mode_stores(u8 mode)
  */
 int kcr_store_result(struct kcr_query *q)
 {
-	struct kcr_tier *l3 = raw_cpu_read(kcr_l3_local);
+	struct kcr_tier *l3 = kcr_query_tier(q);
 	struct kcr_blob *blob = NULL;
 	int err = -ENODEV;
 

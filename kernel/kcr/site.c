@@ -111,7 +111,8 @@ void kcr_sites_update(void)
  * kcr_site_register() - declare a site
  * @site: the site, with name, key and, if it wants, max_body and ttl set
  *
- * Its mode is reuse, but its gate stays closed until kcr_site_arm().
+ * Its mode is reuse. Its gate stays closed until kcr_site_arm(), unless it is
+ * automatic.
  *
  * Context: may sleep.
  * Return: 0, -ENOMEM, -EINVAL if @site is incomplete, or -ENOSPC if there are
@@ -142,8 +143,11 @@ int kcr_site_register(struct kcr_site *site)
 		site->armed = false;
 		kcr_profit_reset(site);
 		err = kcr_sysfs_add_site(site);
-		if (!err)
+		if (!err) {
 			kcr_sites[i] = site;
+			site->armed = site->automatic;
+			kcr_site_update(site);
+		}
 		kcr_update_rare();
 	}
 	mutex_unlock(&kcr_mutex);

@@ -116,7 +116,11 @@ static bool kcr_slot_read_blob(struct kcr_slot *slot, struct kcr_query *q)
 	if (!diff && kcr_blob_read(blob, q)) {
 		smp_rmb();				/* (R) */
 		hit = READ_ONCE(slot->seq) == seq;
+		if (hit && q->object)
+			hit = refcount_inc_not_zero(&q->object->refs);
 	}
+	if (!hit)
+		q->object = NULL;
 	rcu_read_unlock();
 	return hit;
 }

@@ -27,12 +27,17 @@ static void kcr_site_announce(struct kcr_site *site)
 	kcr_site_change_mode(site, v->mode, KCR_MODE_REJECTED);
 }
 
+static bool kcr_tiers_wanted;
+
 /* What requests have found out, in contexts where it could not be acted on */
 static void kcr_settle(struct work_struct *work)
 {
 	struct kcr_site *site;
 	unsigned int i;
 
+	/* If there is no memory, the next site that somebody arms tries again */
+	if (READ_ONCE(kcr_tiers_wanted) && kcr_tiers_alloc())
+		pr_warn_once("kcr: no memory for the tiers\n");
 	mutex_lock(&kcr_mutex);
 	for (i = 0; i < KCR_MAX_SITES; i++) {
 		site = kcr_sites[i];
@@ -58,6 +63,19 @@ static DECLARE_WORK(kcr_settle_work, kcr_settle);
 void kcr_sites_settle(void)
 {
 	schedule_work(&kcr_settle_work);
+}
+
+/**
+ * kcr_tiers_request() - have the tiers allocated, soon
+ *
+ * For sites that nobody arms. Asks once.
+ *
+ * Context: any short of NMI.
+ */
+void kcr_tiers_request(void)
+{
+	if (!READ_ONCE(kcr_tiers_wanted) && !xchg(&kcr_tiers_wanted, true))
+		kcr_sites_settle();
 }
 
 /**

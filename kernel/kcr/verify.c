@@ -40,11 +40,13 @@ static int kcr_compare(const struct kcr_query *q, const u64 *res,
 static int kcr_compare_remembered(struct kcr_query *q, struct kcr_tier *l3,
 				  u32 *offset)
 {
+	bool blob = q->size_class == KCR_CLASS_BLOB;
+	struct kcr_object *object = blob ? q->object : NULL;
 	u64 res[KCR_INLINE_WORDS];
 	void *bulk = NULL;
 	int err = -ENOENT;
 
-	if (q->size_class == KCR_CLASS_BLOB && q->bulk_len) {
+	if (blob && q->bulk_len) {
 		bulk = q->bulk;
 		q->bulk = kmalloc(q->bulk_len, GFP_NOWAIT | __GFP_NOWARN);
 		if (!q->bulk) {
@@ -53,8 +55,13 @@ static int kcr_compare_remembered(struct kcr_query *q, struct kcr_tier *l3,
 		}
 	}
 	memcpy(res, q->res, sizeof(res));
-	if (kcr_tier_lookup(l3, q))
+	if (kcr_tier_lookup(l3, q)) {
 		err = kcr_compare(q, res, bulk, offset);
+		if (object && !err && !object->equal(object, q->object))
+			err = -EILSEQ;
+		kcr_query_put_object(q);
+	}
+	q->object = object;
 	memcpy(q->res, res, sizeof(res));
 	memzero_explicit(res, sizeof(res));
 	if (bulk) {
@@ -81,7 +88,7 @@ static int kcr_compare_remembered(struct kcr_query *q, struct kcr_tier *l3,
  */
 int kcr_verify_deterministic(struct kcr_query *q)
 {
-	struct kcr_tier *l3 = raw_cpu_read(kcr_l3_local);
+	struct kcr_tier *l3 = kcr_query_tier(q);
 	struct kcr_site *site = q->site;
 	u32 offset = 0;
 	int err;

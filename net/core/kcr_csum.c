@@ -26,6 +26,7 @@ DEFINE_STATIC_KEY_FALSE(kcr_csum_key);
 struct kcr_site kcr_csum_site = {
 	.name = "csum",
 	.key = &kcr_csum_key,
+	.automatic = true,
 };
 
 /* A piece of a mapping that cannot change, in memory as long as its folio is */
@@ -55,20 +56,18 @@ static noinline __wsum kcr_csum_compute(struct kcr_query *q, const void *data,
 
 static __always_inline __wsum kcr_csum_piece(const struct kcr_piece *p, u32 len)
 {
-	struct kcr_shape shape = { .body_len = len };
 	struct kcr_query q __uninitialized;
 	__wsum csum;
 
 	if (len < KCR_CSUM_MIN || !kcr_should_cache(&kcr_csum_site, len))
 		return csum_partial(p->data, len, 0);
-	/* The length is in the head: that is where it tells sizes apart, too */
 	q.site = &kcr_csum_site;
 	q.owner = p->owner;
 	q.stamp = p->stamp;
 	q.key[0] = p->pos;
 	q.key[1] = 0;
-	kcr_begin_class(&q, &shape, KCR_CLASS_16);
-	if (!kcr_lookup_unified(&q))
+	kcr_begin_inline(&q, len, KCR_CLASS_16);
+	if (!kcr_lookup_16(&q))
 		return kcr_csum_compute(&q, p->data, len);
 	csum = (__force __wsum)(u32)q.res[0];
 	kcr_query_end_inline(&q, true);
@@ -178,9 +177,3 @@ static int __init kcr_csum_init(void)
 	return kcr_site_register(&kcr_csum_site);
 }
 subsys_initcall(kcr_csum_init);
-
-static int __init kcr_csum_arm(void)
-{
-	return kcr_site_arm(&kcr_csum_site);
-}
-late_initcall(kcr_csum_arm);

@@ -276,6 +276,9 @@ static int bench_csum_show(struct seq_file *m, void *v)
 	int err;
 
 	err = bench_memory_get(&mem);
+	/* Have the tiers there */
+	if (!err)
+		err = kcr_site_arm(&kcr_csum_site);
 	if (!err) {
 		migrate_disable();
 		bench_pages(m, &mem);
@@ -297,7 +300,6 @@ static int __init bench_csum_init(void)
 
 	debugfs_create_file("bench_csum", 0400, dir, NULL, &bench_csum_fops);
 	dput(dir);
-	/* So that there is something to measure: nobody opts in */
-	return kcr_site_arm(&kcr_csum_content_site);
+	return 0;
 }
 late_initcall(bench_csum_init);

@@ -25,6 +25,7 @@ DEFINE_STATIC_KEY_FALSE(kcr_csum_content_key);
 struct kcr_site kcr_csum_content_site = {
 	.name = "csum_content",
 	.key = &kcr_csum_content_key,
+	.automatic = true,
 };
 
 static unsigned int kcr_csum_net_id __read_mostly;

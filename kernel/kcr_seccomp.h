@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel Computation Reuse for seccomp: the gates, for kernel/seccomp.c, which
+ * includes this where struct seccomp_filter is known.
+ */
+#ifndef _KCR_SECCOMP_H
+#define _KCR_SECCOMP_H
+
+static int seccomp_check_filter(struct sock_filter *filter, unsigned int flen);
+static u32 seccomp_run_chain(struct seccomp_filter *f,
+			     const struct seccomp_data *sd,
+			     struct seccomp_filter **match);
+
+#ifdef CONFIG_KCR_SECCOMP
+
+static void seccomp_cache_prepare(struct seccomp_filter *sfilter);
+
+static noinline int __kcr_seccomp_create(struct seccomp_filter *f,
+					 struct sock_fprog *fprog,
+					 const bool save_orig)
+{
+	struct kcr_query q;
+	int err;
+
+	if (kcr_seccomp_find(&q, &f->kcr, fprog, &f->prog, &f->cache,
+			     sizeof(f->cache)))
+		return 0;
+	kcr_compute_start(&q);
+	err = bpf_prog_create_from_user(&f->prog, fprog, seccomp_check_filter,
+					save_orig);
+	/* It has no predecessor yet: this is what it allows by itself */
+	if (!err && q.body && kcr_wants_result(&q))
+		seccomp_cache_prepare(f);
+	kcr_compute_stop(&q);
+	if (!err)
+		kcr_seccomp_keep(&q, &f->kcr, f->prog, &f->cache,
+				 sizeof(f->cache));
+	kcr_query_end(&q, false);
+	return err;
+}
+
+/* The gate of the install site: bpf_prog_create_from_user(), or a shared program */
+static __always_inline int kcr_seccomp_create(struct seccomp_filter *f,
+					      struct sock_fprog *fprog,
+					      const bool save_orig)
+{
+	if (static_branch_unlikely(&kcr_seccomp_install_key) &&
+	    kcr_should_cache(&kcr_seccomp_install_site,
+			     fprog->len * sizeof(struct sock_filter)))
+		return __kcr_seccomp_create(f, fprog, save_orig);
+	return bpf_prog_create_from_user(&f->prog, fprog, seccomp_check_filter,
+					 save_orig);
+}
+
+/* Whether what @f allows by itself is known; if so, restrict it to its chain */
+static __always_inline bool kcr_seccomp_prepared(struct seccomp_filter *f)
+{
+	const struct action_cache *prev = f->prev ? &f->prev->cache : NULL;
+
+	if (!f->kcr.program)
+		return false;
+	if (!prev)
+		return true;
+	bitmap_and(f->cache.allow_native, f->cache.allow_native,
+		   prev->allow_native, SECCOMP_ARCH_NATIVE_NR);
+#ifdef SECCOMP_ARCH_COMPAT
+	bitmap_and(f->cache.allow_compat, f->cache.allow_compat,
+		   prev->allow_compat, SECCOMP_ARCH_COMPAT_NR);
+#endif
+	return true;
+}
+
+/* When @f gets its place in a chain */
+static __always_inline void kcr_seccomp_chain(struct seccomp_filter *f)
+{
+	kcr_seccomp_attach(&f->kcr, f->prog, f->prev ? &f->prev->kcr : NULL);
+}
+
+static __always_inline void kcr_seccomp_destroy(struct seccomp_filter *f)
+{
+	kcr_seccomp_free(&f->kcr, f->prog);
+}
+
+static noinline u32 __kcr_seccomp_run(struct seccomp_filter *f,
+				      const struct seccomp_data *sd,
+				      struct seccomp_filter **match)
+{
+	struct seccomp_filter *matched = NULL, *at = f;
+	struct kcr_query q __uninitialized;
+	u32 depth, ret;
+	int found;
+
+	found = kcr_seccomp_lookup(&q, &f->kcr, sd);
+	if (likely(found > 0)) {
+		/* Which filter it was: the first has depth 1, 0 says none */
+		for (depth = q.res[0] >> 32; depth > 1; depth--)
+			at = at->prev;
+		if (depth)
+			*match = at;
+		kcr_query_end_inline(&q, true);
+		return q.res[0];
+	}
+	if (found < 0)
+		return seccomp_run_chain(f, sd, match);
+	kcr_compute_start(&q);
+	ret = seccomp_run_chain(f, sd, &matched);
+	kcr_compute_stop(&q);
+	if (matched)
+		*match = matched;
+	if (kcr_wants_result(&q)) {
+		for (depth = 0; matched && at != matched; at = at->prev)
+			depth++;
+		memset(q.res, 0, sizeof(q.res));
+		q.res[0] = ret | (u64)(matched ? depth + 1 : 0) << 32;
+		kcr_store_result(&q);
+	}
+	kcr_query_end_inline(&q, false);
+	return ret;
+}
+
+/* The gate of the run site: what the chain answers, or has answered */
+static __always_inline u32 kcr_seccomp_run(struct seccomp_filter *f,
+					   const struct seccomp_data *sd,
+					   struct seccomp_filter **match)
+{
+	if (static_branch_unlikely(&kcr_seccomp_run_key) &&
+	    kcr_should_cache(&kcr_seccomp_run_site, f->kcr.insns))
+		return __kcr_seccomp_run(f, sd, match);
+	return seccomp_run_chain(f, sd, match);
+}
+
+#else /* !CONFIG_KCR_SECCOMP */
+
+static __always_inline int kcr_seccomp_create(struct seccomp_filter *f,
+					      struct sock_fprog *fprog,
+					      const bool save_orig)
+{
+	return bpf_prog_create_from_user(&f->prog, fprog, seccomp_check_filter,
+					 save_orig);
+}
+
+static __always_inline bool kcr_seccomp_prepared(struct seccomp_filter *f)
+{
+	return false;
+}
+
+static __always_inline void kcr_seccomp_chain(struct seccomp_filter *f) { }
+
+static __always_inline void kcr_seccomp_destroy(struct seccomp_filter *f)
+{
+	bpf_prog_destroy(f->prog);
+}
+
+static __always_inline u32 kcr_seccomp_run(struct seccomp_filter *f,
+					   const struct seccomp_data *sd,
+					   struct seccomp_filter **match)
+{
+	return seccomp_run_chain(f, sd, match);
+}
+
+#endif /* CONFIG_KCR_SECCOMP */
+
+#endif /* _KCR_SECCOMP_H */
