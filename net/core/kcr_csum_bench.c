@@ -276,9 +276,8 @@ static int bench_csum_show(struct seq_file *m, void *v)
 	int err;
 
 	err = bench_memory_get(&mem);
-	/* Have the tiers there */
 	if (!err)
-		err = kcr_site_arm(&kcr_csum_site);
+		err = kcr_tiers_alloc();
 	if (!err) {
 		migrate_disable();
 		bench_pages(m, &mem);

@@ -359,8 +359,9 @@ static int init(struct kunit *test)
 
 	if (!IS_ENABLED(CONFIG_SHMEM))
 		kunit_skip(test, "no CONFIG_SHMEM");
-	kcr_test_arm(test, &kcr_csum_site);
-	kcr_test_arm(test, &kcr_csum_content_site);
+	if (!kcr_is_enabled())
+		kunit_skip(test, "kcr_enable is off");
+	KUNIT_ASSERT_EQ(test, kcr_tiers_alloc(), 0);
 	kcr_site_set_always(&kcr_csum_site, true);
 	kcr_site_set_always(&kcr_csum_content_site, true);
 	kcr_site_set_mode(&kcr_csum_content_site, KCR_MODE_REUSE);

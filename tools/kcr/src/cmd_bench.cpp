@@ -34,7 +34,7 @@ Result<Figures> bench_guest(const Project& project)
     const auto machine = settle_machine(request.machine);
     request.machine = *machine;
     request.job.argv = {"/bin/sh", "-c",
-                        "cd /sys/kernel/debug/kcr && cat bench bench_peers bench_bypass"};
+                        "cd /sys/kernel/debug/kcr && cat bench bench_peers bench_bypass bench_csum"};
     request.timeout_s = bench_timeout_s;
     const auto outcome = boot(request);
     if (!outcome)
