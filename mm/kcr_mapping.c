@@ -90,9 +90,14 @@ struct kcr_owner *kcr_folio_owner(struct folio *folio, u64 *stamp)
 
 	if (!mapping || !folio_test_uptodate(folio) || !kcr_mapping_immutable(mapping))
 		return NULL;
-	*stamp = smp_load_acquire(&mapping->kcr.stamp);
+	*stamp = READ_ONCE(mapping->kcr.stamp);
 	if (unlikely(!*stamp))
 		*stamp = kcr_mapping_stamp(mapping);
+	/*
+	 * All of the above was read while the folio was there: pairs with the
+	 * i_pages lock, under which folios leave before an inode ends.
+	 */
+	smp_rmb();
 	if (READ_ONCE(folio->mapping) != mapping)
 		return NULL;
 	return &mapping->kcr;

@@ -13,6 +13,7 @@
 #include <linux/init.h>
 #include <linux/kcr_mapping.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
 #include <net/checksum.h>

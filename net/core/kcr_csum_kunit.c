@@ -194,7 +194,7 @@ static void help_once(struct kunit *test, struct sk_buff *skb, bool copied)
 
 	KUNIT_ASSERT_EQ(test, skb_checksum_help(skb), 0);
 	KUNIT_EXPECT_EQ(test, check_of(skb), want);
-	KUNIT_EXPECT_EQ(test, skb->ip_summed, CHECKSUM_NONE);
+	KUNIT_EXPECT_EQ(test, (int)skb->ip_summed, CHECKSUM_NONE);
 	KUNIT_EXPECT_EQ(test, !skb_is_nonlinear(skb), copied);
 	kfree_skb(skb);
 }
@@ -405,6 +405,7 @@ static struct kunit_suite suite = {
 	.exit = done,
 	.test_cases = cases,
 };
+
 kunit_test_suite(suite);
 
 MODULE_DESCRIPTION("KUnit tests of the csum sites of Kernel Computation Reuse");
