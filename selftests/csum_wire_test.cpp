@@ -106,8 +106,8 @@ void compare_datagrams(Check& check, const Pair& pair, const std::string& what)
                    std::to_string(reused.size()) + " packets");
     for (size_t i = 0; i < std::min(plain.size(), reused.size()); i++) {
         const Piece& piece = pieces[i % pieces.size()];
-        const auto want = afalg::View(content).subspan(static_cast<size_t>(piece.offset),
-                                                       piece.length);
+        const auto want =
+            afalg::View(content).subspan(static_cast<size_t>(piece.offset), piece.length);
         const std::string which = what + ", packet " + std::to_string(i);
         check.same(reused[i].comparable(), plain[i].comparable(), which);
         check.same(reused[i].payload(), want, which + ", payload");

@@ -94,8 +94,7 @@ public:
         close(ready[0]);
         if (!made)
             throw tap::Skip("no network namespaces");
-        fd_ = Fd(open(("/proc/" + std::to_string(pid_) + "/ns/net").c_str(),
-                      O_RDONLY | O_CLOEXEC));
+        fd_ = Fd(open(("/proc/" + std::to_string(pid_) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
         enter();
         sh("ip link set lo up");
     }
@@ -307,8 +306,8 @@ private:
         message.generic.version = NFNETLINK_V0;
         message.header.nlmsg_type = static_cast<uint16_t>(NFNL_SUBSYS_QUEUE << 8 | type);
         message.header.nlmsg_flags = NLM_F_REQUEST;
-        message.header.nlmsg_len = static_cast<uint32_t>(
-            sizeof(nlmsghdr) + sizeof(nfgenmsg) + NLA_ALIGN(sizeof(nlattr) + size));
+        message.header.nlmsg_len = static_cast<uint32_t>(sizeof(nlmsghdr) + sizeof(nfgenmsg) +
+                                                         NLA_ALIGN(sizeof(nlattr) + size));
         if (::send(fd_.get(), &message, message.header.nlmsg_len, 0) < 0)
             fail("netlink");
     }

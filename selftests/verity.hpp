@@ -141,7 +141,8 @@ inline Bytes read_all(const std::string& path)
 {
     const std::string text = [&] {
         const Fd fd = open_read(path);
-        struct stat status{};
+        struct stat status {
+        };
         fstat(fd.get(), &status);
         std::string all(static_cast<size_t>(status.st_size), '\0');
         if (read(fd.get(), all.data(), all.size()) != static_cast<ssize_t>(all.size()))

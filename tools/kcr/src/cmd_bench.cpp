@@ -33,8 +33,9 @@ Result<Figures> bench_guest(const Project& project)
     request.machine.icount = true;
     const auto machine = settle_machine(request.machine);
     request.machine = *machine;
-    request.job.argv = {"/bin/sh", "-c",
-                        "cd /sys/kernel/debug/kcr && cat bench bench_peers bench_bypass bench_csum"};
+    request.job.argv = {
+        "/bin/sh", "-c",
+        "cd /sys/kernel/debug/kcr && cat bench bench_peers bench_bypass bench_csum"};
     request.timeout_s = bench_timeout_s;
     const auto outcome = boot(request);
     if (!outcome)
