@@ -17,6 +17,7 @@
 #include <linux/rcupdate.h>
 #include <linux/skbuff.h>
 #include <net/checksum.h>
+#include <net/gso.h>
 #include <net/kcr_csum.h>
 
 /* Summing less costs no more than looking it up */
@@ -170,6 +171,20 @@ bool __kcr_csum_help(struct sk_buff *skb)
 	    skb_ensure_writable(skb, at + sizeof(__sum16)))
 		return false;
 	*(__sum16 *)(skb->data + at) = csum_fold(csum) ?: CSUM_MANGLED_0;
+	return true;
+}
+
+/* The out-of-line half of kcr_csum_segment(): all that skb_segment() does otherwise */
+bool __kcr_csum_segment(struct sk_buff *segment, int offset)
+{
+	__wsum csum;
+
+	if (!__kcr_csum_known(segment, offset, &csum))
+		return false;
+	if (!segment->remcsum_offload)
+		segment->ip_summed = CHECKSUM_NONE;
+	SKB_GSO_CB(segment)->csum = csum;
+	SKB_GSO_CB(segment)->csum_start = skb_headroom(segment) + offset;
 	return true;
 }
 
