@@ -133,11 +133,15 @@ public:
         const std::string size = std::to_string(mtu);
 
         from.enter();
-        sh("ip link add va mtu " + size + " type veth peer name vb mtu " + size + " netns " +
+        /* Neighbours are known: nothing but what is tested goes over the wire */
+        sh("ip link add va address 02:00:00:00:00:01 mtu " + size +
+           " type veth peer name vb address 02:00:00:00:00:02 mtu " + size + " netns " +
            std::to_string(to.pid()));
-        sh("ip addr add 10.99.0.1/24 dev va; ip link set va up");
+        sh("ip addr add 10.99.0.1/24 dev va; ip link set va up; "
+           "ip neigh add 10.99.0.2 lladdr 02:00:00:00:00:02 dev va");
         to.enter();
-        sh("ip addr add 10.99.0.2/24 dev vb; ip link set vb up");
+        sh("ip addr add 10.99.0.2/24 dev vb; ip link set vb up; "
+           "ip neigh add 10.99.0.1 lladdr 02:00:00:00:00:01 dev vb");
         from.enter();
     }
 
@@ -267,7 +271,9 @@ public:
         pair.from.enter();
         sh("nft 'add table ip kcr; add chain ip kcr out { type filter hook output priority 0; }; "
            "add rule ip kcr out udp dport 7777 queue num 0'");
+        const int large = 64 << 20;
         fd_ = make_socket(AF_NETLINK, SOCK_RAW, NETLINK_NETFILTER);
+        setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &large, sizeof(large));
         const nfqnl_msg_config_cmd bind{NFQNL_CFG_CMD_BIND, 0, htons(AF_INET)};
         send(NFQNL_MSG_CONFIG, NFQA_CFG_CMD, &bind, sizeof(bind));
         nfqnl_msg_config_params params{};

@@ -94,13 +94,14 @@ public:
         path_ = "/dev/loop" + std::to_string(number);
         const int how = read_only ? O_RDONLY : O_RDWR;
         const Fd backing(open(file.c_str(), how | O_CLOEXEC));
-        fd_ = Fd(open(path_.c_str(), how | O_CLOEXEC));
-        if (backing.get() < 0 || fd_.get() < 0 || ioctl(fd_.get(), LOOP_SET_FD, backing.get()) != 0)
+        const Fd fd(open(path_.c_str(), how | O_CLOEXEC));
+        if (backing.get() < 0 || fd.get() < 0 || ioctl(fd.get(), LOOP_SET_FD, backing.get()) != 0)
             fail(path_);
     }
     ~Loop()
     {
-        ioctl(fd_.get(), LOOP_CLR_FD, 0);
+        const Fd fd(open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+        ioctl(fd.get(), LOOP_CLR_FD, 0);
     }
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
@@ -112,7 +113,6 @@ public:
 
 private:
     std::string path_;
-    Fd fd_;
 };
 
 /** Something mounted for a scope. */

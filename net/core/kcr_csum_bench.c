@@ -187,7 +187,7 @@ static void bench_content(struct seq_file *m, struct sk_buff *skb)
 	static const unsigned int lens[] = { 1448, 4096 };
 	struct kcr_site *site = &kcr_csum_content_site;
 	struct kcr_stats *stats;
-	unsigned int i, len;
+	unsigned int i, n, len;
 
 	for (i = 0; i < ARRAY_SIZE(lens); i++) {
 		len = lens[i];
@@ -199,14 +199,14 @@ static void bench_content(struct seq_file *m, struct sk_buff *skb)
 		seq_printf(m, "guest.csum_content_%u_hit_insns %lld\n", len,
 			   bench_sums(skb, len, BENCH_ROUNDS));
 		kcr_site_set_always(site, false);
-		bench_sums(skb, len, BENCH_SETTLE);
 		stats = this_cpu_ptr(site->stats);
-		seq_printf(m, "# csum_content_%u settled in %s\n", len,
-			   stats->profit[kcr_size(len)].state == KCR_PROFIT_TRIAL ?
-			   "reuse" : "bypass");
-		/* Not in the middle of a probe */
-		if (stats->profit[kcr_size(len)].state == KCR_PROFIT_BYPASS)
-			stats->pace[kcr_size(len)] = -BENCH_SETTLE;
+		for (n = 0; n < BENCH_SETTLE; n++) {
+			if (stats->profit[kcr_size(len)].state == KCR_PROFIT_BYPASS)
+				break;
+			bench_sums(skb, len, 1);
+		}
+		seq_printf(m, "# csum_content_%u %s after %u requests\n", len,
+			   n < BENCH_SETTLE ? "is bypassed" : "is reused", n);
 		seq_printf(m, "guest.csum_content_%u_settled_insns %lld\n", len,
 			   bench_sums(skb, len, BENCH_ROUNDS));
 	}
