@@ -24,6 +24,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include <atomic>
@@ -393,6 +394,10 @@ public:
         in_ = Fd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
         if (in_.get() < 0)
             fail("accept");
+        /* Segments with a wrong checksum never arrive */
+        const timeval patience{20, 0};
+        setsockopt(out_.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+        setsockopt(in_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     }
 
     /** Sends a piece of a file and returns what arrives. */
@@ -409,7 +414,12 @@ public:
                 have += static_cast<size_t>(got);
             }
         });
-        send_file(out_.get(), file, offset, count);
+        try {
+            send_file(out_.get(), file, offset, count);
+        } catch (...) {
+            reader.join();
+            throw;
+        }
         reader.join();
         received.resize(have);
         return received;
