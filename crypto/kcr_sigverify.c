@@ -114,11 +114,11 @@ int __kcr_sigverify(const struct public_key *pkey,
 	};
 	struct kcr_shape shape = { .small_len = sizeof(u64) };
 	struct kcr_query q __uninitialized;
-	size_t len = sizeof(u32) * ARRAY_SIZE(parts);
+	u64 len = sizeof(u32) * ARRAY_SIZE(parts);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(parts); i++)
-		len = size_add(len, parts[i].len);
+		len += parts[i].len;
 	/* Smaller ones would be inline, and are no signatures */
 	if (fips_enabled || pkey->key_is_private || len <= KCR_INLINE_MAX ||
 	    len > KCR_SIGVERIFY_STACK || !kcr_should_cache(&kcr_sigverify_site, len))

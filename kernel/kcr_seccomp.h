@@ -13,6 +13,9 @@ static u32 seccomp_run_chain(struct seccomp_filter *f,
 
 #ifdef CONFIG_KCR_SECCOMP
 
+#include "kcr/tier.h"
+#include <trace/events/kcr.h>
+
 static void seccomp_cache_prepare(struct seccomp_filter *sfilter);
 
 static noinline int __kcr_seccomp_create(struct seccomp_filter *f,
@@ -78,10 +81,29 @@ static __always_inline void kcr_seccomp_chain(struct seccomp_filter *f)
 
 static __always_inline void kcr_seccomp_destroy(struct seccomp_filter *f)
 {
+	kcr_seccomp_detach(&f->kcr);
 	kcr_seccomp_free(&f->kcr, f->prog);
 }
 
-static noinline u32 __kcr_seccomp_run(struct seccomp_filter *f,
+/*
+ * An answer as it is remembered: the return value in the lower half, and in the
+ * upper one which filter it came from, counted from 1, or 0 if all allow.
+ */
+static __always_inline u32 kcr_seccomp_answer(struct seccomp_filter *f,
+					      u64 answer,
+					      struct seccomp_filter **match)
+{
+	u32 depth = answer >> 32;
+
+	if (depth) {
+		while (--depth)
+			f = f->prev;
+		*match = f;
+	}
+	return answer;
+}
+
+static noinline u32 kcr_seccomp_run_slow(struct seccomp_filter *f,
 				      const struct seccomp_data *sd,
 				      struct seccomp_filter **match)
 {
@@ -91,14 +113,9 @@ static noinline u32 __kcr_seccomp_run(struct seccomp_filter *f,
 	int found;
 
 	found = kcr_seccomp_lookup(&q, &f->kcr, sd);
-	if (likely(found > 0)) {
-		/* Which filter it was: the first has depth 1, 0 says none */
-		for (depth = q.res[0] >> 32; depth > 1; depth--)
-			at = at->prev;
-		if (depth)
-			*match = at;
+	if (found > 0) {
 		kcr_query_end_inline(&q, true);
-		return q.res[0];
+		return kcr_seccomp_answer(f, q.res[0], match);
 	}
 	if (found < 0)
 		return seccomp_run_chain(f, sd, match);
@@ -118,16 +135,56 @@ static noinline u32 __kcr_seccomp_run(struct seccomp_filter *f,
 	return ret;
 }
 
+/*
+ * A hit in the CPU's tier, for a system call of which the chain reads two words
+ * at most. Anything else goes the long way.
+ */
+static noinline u32 __kcr_seccomp_run(struct seccomp_filter *f,
+				      const struct seccomp_data *sd,
+				      struct seccomp_filter **match)
+{
+	struct kcr_stats __percpu *stats = kcr_seccomp_run_site.stats;
+	const struct kcr_seccomp *k = &f->kcr;
+	const u32 *words = (const u32 *)sd;
+	u64 key[2], head, answer;
+	s16 reads;
+
+	if (static_branch_unlikely(&kcr_rare_key) || trace_kcr_hit_enabled())
+		goto slow;
+	reads = kcr_seccomp_reads(k, sd);
+	if (unlikely(reads <= 0))
+		goto slow;
+	if (unlikely(kcr_dec_zero(&stats->until_sample)))
+		goto undo;
+	key[0] = *(const u64 *)sd;
+	key[1] = words[(u8)reads] | (u64)words[(u16)reads >> 8] << 32;
+	head = kcr_seccomp_run_site.head | (u64)k->insns << KCR_HEAD_BODY_SHIFT;
+	if (unlikely(!kcr_l2_lookup_word(&k->owner, k->owner.stamp, head, key,
+					 &answer)))
+		goto undo;
+	this_cpu_inc(stats->c[KCR_L2_HITS]);
+	return kcr_seccomp_answer(f, answer, match);
+undo:
+	/* It is counted again, and perhaps chosen, on the long way */
+	this_cpu_inc(stats->until_sample);
+slow:
+	return kcr_seccomp_run_slow(f, sd, match);
+}
+
 /* The gate of the run site: what the chain answers, or has answered */
 static __always_inline u32 kcr_seccomp_run(struct seccomp_filter *f,
 					   const struct seccomp_data *sd,
 					   struct seccomp_filter **match)
 {
 	if (static_branch_unlikely(&kcr_seccomp_run_key) &&
-	    kcr_should_cache(&kcr_seccomp_run_site, f->kcr.insns))
+	    kcr_should_cache_size(&kcr_seccomp_run_site, f->kcr.size))
 		return __kcr_seccomp_run(f, sd, match);
 	return seccomp_run_chain(f, sd, match);
 }
+
+#ifdef CONFIG_KCR_BENCH
+#include "kcr_seccomp_bench.h"
+#endif
 
 #else /* !CONFIG_KCR_SECCOMP */
 

@@ -99,10 +99,7 @@ static bool kcr_seccomp_printed(void)
 /* Short programs would be inline, which objects are not; they are cheap, too */
 static bool kcr_seccomp_begin(struct kcr_query *q, u32 len)
 {
-	struct kcr_shape shape = {
-		.small_len = KCR_SMALL_MAX,
-		.body_len = len,
-	};
+	struct kcr_shape shape = { .body_len = len };
 
 	if (len <= KCR_INLINE_MAX || kcr_seccomp_printed())
 		return false;
@@ -215,14 +212,10 @@ void kcr_seccomp_keep(struct kcr_query *q, struct kcr_seccomp *k,
  * @k: of the filter
  * @prog: its program
  *
- * What the filter answered is not swept: its stamp is never used again, and
- * system calls' arguments are no secrets.
- *
  * Context: any short of NMI.
  */
 void kcr_seccomp_free(struct kcr_seccomp *k, struct bpf_prog *prog)
 {
-	kfree(k->reads);
 	if (k->program)
 		kcr_object_put(k->program);
 	else

@@ -15,7 +15,6 @@
  * Requests are accounted by the length of the chain, so that short chains, for
  * which this does not pay, are told apart from long ones.
  */
-#include <asm/seccomp.h>
 #include <linux/filter.h>
 #include <linux/init.h>
 #include <linux/kcr_seccomp.h>
@@ -33,35 +32,28 @@ struct kcr_site kcr_seccomp_run_site = {
 
 #define KCR_SECCOMP_WORDS	(sizeof(struct seccomp_data) / sizeof(u32))
 
-/*
- * &struct kcr_seccomp.reads: 0 if not known yet; up to two words beside number
- * and architecture (0, which is the number again, if there are less); or a mask.
- */
-#define KCR_READS_PAIR		BIT(14)
-#define KCR_READS_SECOND	4
+/* See kcr_seccomp_reads() */
 #define KCR_READS_MASK		BIT(15)
+#define KCR_READS_NONE		1
 /* The mask begins with this word: the two before are always part of the key */
 #define KCR_READS_FIRST		2
 
-static_assert(KCR_SECCOMP_WORDS - KCR_READS_FIRST <= 14);
+static_assert(KCR_SECCOMP_WORDS - KCR_READS_FIRST <= 15);
 static_assert(KCR_SECCOMP_WORDS * sizeof(u32) <= KCR_INLINE_MAX);
 
-#ifdef SECCOMP_ARCH_COMPAT
-#define KCR_SECCOMP_CALLS	(SECCOMP_ARCH_NATIVE_NR + SECCOMP_ARCH_COMPAT_NR)
-#else
-#define KCR_SECCOMP_CALLS	SECCOMP_ARCH_NATIVE_NR
-#endif
+/* Of chains that have not been run yet: nothing is known. Never written */
+static u16 kcr_seccomp_unknown[KCR_SECCOMP_CALLS];
 
-/* Where struct kcr_seccomp.reads has a system call, or -1 */
-static __always_inline int kcr_seccomp_call(const struct seccomp_data *sd)
+/* Where &struct kcr_seccomp.reads has a system call, or -1 */
+static int kcr_seccomp_call(const struct seccomp_data *sd)
 {
 	unsigned int nr = sd->nr;
 
-	if (likely(sd->arch == SECCOMP_ARCH_NATIVE && nr < SECCOMP_ARCH_NATIVE_NR))
+	if (sd->arch == SECCOMP_ARCH_NATIVE && nr < SECCOMP_ARCH_NATIVE_NR)
 		return array_index_nospec(nr, SECCOMP_ARCH_NATIVE_NR);
 #ifdef SECCOMP_ARCH_COMPAT
 	if (sd->arch == SECCOMP_ARCH_COMPAT && nr < SECCOMP_ARCH_COMPAT_NR)
-		return SECCOMP_ARCH_NATIVE_NR +
+		return KCR_SECCOMP_NATIVE +
 		       array_index_nospec(nr, SECCOMP_ARCH_COMPAT_NR);
 #endif
 	return -1;
@@ -179,15 +171,14 @@ static u32 kcr_seccomp_scan(const struct sock_fprog_kern *orig,
 	return mask;
 }
 
-static u16 kcr_seccomp_reads(u32 mask)
+static u16 kcr_seccomp_encode(u32 mask)
 {
-	u32 first = mask ? __ffs(mask) : 0;
 	u32 rest = mask & (mask - 1);
-	u32 second = rest ? __ffs(rest) : 0;
 
-	if (hweight32(mask) <= 2)
-		return KCR_READS_PAIR | second << KCR_READS_SECOND | first;
-	return KCR_READS_MASK | mask >> KCR_READS_FIRST;
+	if (hweight32(mask) > 2)
+		return KCR_READS_MASK | mask >> KCR_READS_FIRST;
+	return (mask ? __ffs(mask) : KCR_READS_NONE) |
+	       (rest ? __ffs(rest) : KCR_READS_NONE) << 8;
 }
 
 /* Find out what the chain reads for a system call; 0 if there is no memory */
@@ -195,19 +186,20 @@ static noinline u16 kcr_seccomp_learn(struct kcr_seccomp *k,
 				      const struct seccomp_data *sd, int call)
 {
 	struct kcr_seccomp_state *states;
+	u16 *unknown = kcr_seccomp_unknown;
 	const struct kcr_seccomp *at;
-	u16 *reads = k->reads;
+	u16 *reads = READ_ONCE(k->reads);
 	u32 mask = 0;
 
-	if (!reads) {
+	if (reads == kcr_seccomp_unknown) {
 		reads = kcalloc(KCR_SECCOMP_CALLS, sizeof(*reads),
 				GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 		if (!reads)
 			return 0;
 		/* Fully ordered: zeroed before it can be seen */
-		if (cmpxchg(&k->reads, NULL, reads)) {
+		if (!try_cmpxchg(&k->reads, &unknown, reads)) {
 			kfree(reads);
-			reads = READ_ONCE(k->reads);
+			reads = unknown;
 		}
 	}
 	states = kvmalloc_array(BPF_MAXINSNS, sizeof(*states),
@@ -217,7 +209,7 @@ static noinline u16 kcr_seccomp_learn(struct kcr_seccomp *k,
 	for (at = k; at; at = at->prev)
 		mask |= kcr_seccomp_scan(at->prog->orig_prog, sd, states);
 	kvfree(states);
-	WRITE_ONCE(reads[call], kcr_seccomp_reads(mask));
+	WRITE_ONCE(reads[call], kcr_seccomp_encode(mask));
 	return reads[call];
 }
 
@@ -257,13 +249,12 @@ int kcr_seccomp_lookup(struct kcr_query *q, struct kcr_seccomp *k,
 		       const struct seccomp_data *sd)
 {
 	const u32 *words = (const u32 *)sd;
-	u16 *table = READ_ONCE(k->reads);
 	int call = kcr_seccomp_call(sd);
 	u16 reads;
 
 	if (unlikely(call < 0))
 		return -EOPNOTSUPP;
-	reads = likely(table) ? READ_ONCE(table[call]) : 0;
+	reads = READ_ONCE(READ_ONCE(k->reads)[call]);
 	if (unlikely(!reads)) {
 		reads = kcr_seccomp_learn(k, sd, call);
 		if (!reads)
@@ -276,8 +267,7 @@ int kcr_seccomp_lookup(struct kcr_query *q, struct kcr_seccomp *k,
 	if (unlikely(reads & KCR_READS_MASK))
 		return kcr_seccomp_lookup_mask(q, sd, k->insns, reads);
 	q->key[0] = *(const u64 *)sd;
-	q->key[1] = words[reads & 15] |
-		    (u64)words[reads >> KCR_READS_SECOND & 15] << 32;
+	q->key[1] = words[(u8)reads] | (u64)words[reads >> 8] << 32;
 	kcr_begin_inline(q, k->insns, KCR_CLASS_16);
 	return kcr_lookup_16(q);
 }
@@ -296,7 +286,24 @@ void kcr_seccomp_attach(struct kcr_seccomp *k, const struct bpf_prog *prog,
 	k->prog = prog;
 	k->prev = prev;
 	k->insns = prog->orig_prog->len + (prev ? prev->insns : 0);
+	k->size = kcr_size(k->insns);
+	k->reads = kcr_seccomp_unknown;
 	kcr_owner_init(&k->owner);
+}
+
+/**
+ * kcr_seccomp_detach() - a filter is not in any chain any more, or never was
+ * @k: of the filter
+ *
+ * What the chain has answered is not swept: its stamp is never used again, and
+ * system calls' arguments are no secrets.
+ *
+ * Context: any.
+ */
+void kcr_seccomp_detach(struct kcr_seccomp *k)
+{
+	if (k->reads != kcr_seccomp_unknown)
+		kfree(k->reads);
 }
 
 static int __init kcr_seccomp_run_init(void)

@@ -92,7 +92,11 @@ static __always_inline unsigned long kcr_size(u32 body_len)
 	return __fls(body_len | 1);
 }
 
-/* Count a per-CPU counter up; true if it still is negative */
+/*
+ * Count a per-CPU counter up; true if it still is negative. A count may be lost
+ * to an interrupt, or be made on the CPU before last: that decides about when a
+ * request is looked at, not about what it gets.
+ */
 static __always_inline bool kcr_inc_negative(s32 __percpu *counter)
 {
 #if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
@@ -100,7 +104,7 @@ static __always_inline bool kcr_inc_negative(s32 __percpu *counter)
 	return GEN_UNARY_RMWcc("incl", *__my_cpu_ptr(counter), s,
 			       __percpu_arg([var]));
 #else
-	return this_cpu_inc_return(*counter) < 0;
+	return raw_cpu_inc_return(*counter) < 0;
 #endif
 }
 
@@ -111,7 +115,7 @@ static __always_inline bool kcr_dec_zero(u32 __percpu *counter)
 	return GEN_UNARY_RMWcc("decl", *__my_cpu_ptr(counter), e,
 			       __percpu_arg([var]));
 #else
-	return !this_cpu_dec_return(*counter);
+	return !raw_cpu_dec_return(*counter);
 #endif
 }
 
@@ -131,6 +135,20 @@ static __always_inline bool kcr_should_cache(const struct kcr_site *site,
 					     u32 body_len)
 {
 	return likely(!kcr_inc_negative(&site->stats->pace[kcr_size(body_len)]));
+}
+
+/**
+ * kcr_should_cache_size() - kcr_should_cache() if the size is known
+ * @site: the site
+ * @size: what kcr_size() says of the request, less than KCR_NR_PACES
+ *
+ * Context: any.
+ * Return: as kcr_should_cache().
+ */
+static __always_inline bool kcr_should_cache_size(const struct kcr_site *site,
+						  unsigned long size)
+{
+	return likely(!kcr_inc_negative(&site->stats->pace[size]));
 }
 
 /**

@@ -9,7 +9,10 @@
 #ifndef _LINUX_KCR_SECCOMP_H
 #define _LINUX_KCR_SECCOMP_H
 
+#include <asm/seccomp.h>
 #include <linux/kcr.h>
+#include <linux/log2.h>
+#include <uapi/linux/seccomp.h>
 
 struct bpf_prog;
 struct seccomp_data;
@@ -29,8 +32,9 @@ extern struct kcr_site kcr_seccomp_run_site;
  * @prog: the program, shared or not
  * @prev: the next one of the chain
  * @insns: instructions of the whole chain, as classic BPF
+ * @size: kcr_size() of that
  * @reads: for each system call, which words of struct seccomp_data the chain
- *	may load when it is run for that; see kcr_seccomp.c. NULL until needed
+ *	may load when it is run for that; see kcr_seccomp_reads()
  */
 struct kcr_seccomp {
 	struct kcr_owner owner;
@@ -38,8 +42,36 @@ struct kcr_seccomp {
 	const struct bpf_prog *prog;
 	const struct kcr_seccomp *prev;
 	u32 insns;
+	u32 size;
 	u16 *reads;
 };
+
+/* Elements of &struct kcr_seccomp.reads: for native calls a power of two, ... */
+#define KCR_SECCOMP_NATIVE	roundup_pow_of_two(SECCOMP_ARCH_NATIVE_NR)
+/* ... and after them what is not native */
+#ifdef SECCOMP_ARCH_COMPAT
+#define KCR_SECCOMP_CALLS	(KCR_SECCOMP_NATIVE + SECCOMP_ARCH_COMPAT_NR)
+#else
+#define KCR_SECCOMP_CALLS	KCR_SECCOMP_NATIVE
+#endif
+
+/*
+ * What is known about the words that the chain reads for a native system call:
+ * 0 if nothing yet; positive if at most two besides number and architecture,
+ * their numbers in the two bytes (1, the architecture, for each that is not
+ * needed); negative if more, KCR_READS_MASK and a mask from word 2 on.
+ */
+static __always_inline s16 kcr_seccomp_reads(const struct kcr_seccomp *k,
+					     const struct seccomp_data *sd)
+{
+	const u16 *table = READ_ONCE(k->reads);
+	unsigned int nr = sd->nr;
+
+	if (unlikely(sd->arch != SECCOMP_ARCH_NATIVE || nr >= SECCOMP_ARCH_NATIVE_NR))
+		return 0;
+	/* In range, even if the check has been mispredicted */
+	return READ_ONCE(table[nr & (KCR_SECCOMP_NATIVE - 1)]);
+}
 
 bool kcr_seccomp_find(struct kcr_query *q, struct kcr_seccomp *k,
 		      const struct sock_fprog *fprog, struct bpf_prog **prog,
@@ -49,6 +81,7 @@ void kcr_seccomp_keep(struct kcr_query *q, struct kcr_seccomp *k,
 		      size_t cache_size);
 void kcr_seccomp_attach(struct kcr_seccomp *k, const struct bpf_prog *prog,
 			const struct kcr_seccomp *prev);
+void kcr_seccomp_detach(struct kcr_seccomp *k);
 void kcr_seccomp_free(struct kcr_seccomp *k, struct bpf_prog *prog);
 
 int kcr_seccomp_lookup(struct kcr_query *q, struct kcr_seccomp *k,

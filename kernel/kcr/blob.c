@@ -206,7 +206,7 @@ bool kcr_blob_read(const struct kcr_blob *blob, struct kcr_query *q)
 	if (!kcr_racy_equal(q->key, blob->side, sizeof(blob->side)) ||
 	    !kcr_racy_equal(q->body, blob->body, kcr_body_len(q)))
 		return false;
-	kcr_racy_copy(q->res, blob->small, sizeof(blob->small));
+	kcr_racy_copy(q->res, blob->small, q->small_len);
 	if (q->bulk_len)
 		kcr_racy_copy(q->bulk, blob->bulk, q->bulk_len);
 	q->object = blob->object;

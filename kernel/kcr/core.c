@@ -293,6 +293,7 @@ int __init kcr_init(void)
 	int err;
 
 	kcr_fingerprint_init();
+	kcr_profit_init();
 	err = kcr_blob_init();
 	if (err)
 		return err;

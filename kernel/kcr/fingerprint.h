@@ -19,9 +19,17 @@ extern u64 kcr_secret[KCR_SECRETS];
 #ifdef CONFIG_KCR_FINGERPRINT_FOLDED
 static __always_inline u64 kcr_fold(u64 a, u64 b)
 {
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+	u64 high;
+
+	/* For a 128-bit variable the compiler would align the stack */
+	asm("mulq %[b]" : "+a" (a), "=d" (high) : [b] "rm" (b) : "cc");
+	return a ^ high;
+#else
 	unsigned __int128 product = (unsigned __int128)a * b;
 
 	return (u64)product ^ (u64)(product >> 64);
+#endif
 }
 
 /*

@@ -247,6 +247,8 @@ enum kcr_profit_state {
 	KCR_PROFIT_NR_STATES
 };
 
+extern u32 kcr_clock_cost;
+void kcr_profit_init(void);
 void kcr_profit_probed(struct kcr_query *q, bool seen);
 void kcr_profit_hit(const struct kcr_query *q, u64 ticks);
 void kcr_profit_miss(struct kcr_query *q, u64 ticks);

@@ -24,6 +24,7 @@
 #include <kunit/static_stub.h>
 #include <linux/cpu.h>
 #include <linux/export.h>
+#include <linux/init.h>
 #include <linux/irqflags.h>
 #include <linux/kcr.h>
 #include <linux/minmax.h>
@@ -36,6 +37,7 @@
 
 /* What one odd sample (an interrupt, ...) may count as, in means */
 #define KCR_OUTLIER	8
+#define KCR_CALIBRATE_ROUNDS	64
 
 /**
  * kcr_clock() - what requests are timed with
@@ -50,6 +52,24 @@ u64 kcr_clock(void)
 	return get_cycles();
 }
 EXPORT_SYMBOL_GPL(kcr_clock);
+
+/* Ticks that timing a computation takes itself: less than that is not measured */
+u32 kcr_clock_cost;
+
+/* kcr_profit_init() - find out what timing costs */
+void __init kcr_profit_init(void)
+{
+	struct kcr_query q = { .start = 1 };
+	u64 best = U32_MAX;
+	unsigned int i;
+
+	for (i = 0; i < KCR_CALIBRATE_ROUNDS; i++) {
+		kcr_compute_start(&q);
+		kcr_compute_stop(&q);
+		best = min(best, q.compute);
+	}
+	kcr_clock_cost = best;
+}
 
 /* One more sample; the mean follows with a weight of 1/8 */
 static u64 kcr_profit_learn(u32 *mean, u64 ticks)
@@ -262,7 +282,7 @@ void kcr_profit_hit(const struct kcr_query *q, u64 ticks)
  */
 void kcr_profit_miss(struct kcr_query *q, u64 ticks)
 {
-	u64 extra = ticks - q->compute;
+	u64 extra = ticks - q->compute - min_t(u64, ticks - q->compute, kcr_clock_cost);
 	struct kcr_profit *p;
 	unsigned long flags;
 	s64 gain;

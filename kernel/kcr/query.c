@@ -19,6 +19,7 @@
  *	}
  */
 #include <linux/export.h>
+#include <linux/minmax.h>
 #include <linux/preempt.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -292,6 +293,9 @@ void __kcr_compute_stop(struct kcr_query *q)
 {
 	q->computed = kcr_clock();
 	q->compute = q->computed - q->compute;
+	/* 0 would be not timed at all */
+	if (q->compute)
+		q->compute -= min_t(u64, q->compute - 1, kcr_clock_cost);
 }
 EXPORT_SYMBOL_GPL(__kcr_compute_stop);
 

@@ -12,6 +12,7 @@
 #include <linux/jiffies.h>
 #include <linux/kcr.h>
 
+#include "fingerprint.h"
 #include "kcr_private.h"
 
 static __always_inline bool kcr_expired(const struct kcr_site *site, u32 born)
@@ -91,6 +92,50 @@ static __always_inline bool kcr_tier_lookup_inline(struct kcr_tier *tier,
 	nr = READ_ONCE(tier->index[kcr_bucket(tier, q)]);
 	slot = &tier->slots[nr];
 	if (unlikely(!kcr_slot_read(slot, q, words, expiry)))
+		return false;
+	kcr_slot_mark(slot);
+	return true;
+}
+
+/* @x ^ *@p, read once: of volatile loads the compiler makes two instructions */
+static __always_inline u64 kcr_xor_once(u64 x, const u64 *p)
+{
+#if defined(CONFIG_X86_64) && !defined(CONFIG_UML)
+	asm("xorq %[p], %[x]" : [x] "+r" (x) : [p] "m" (*p) : "cc");
+	return x;
+#else
+	return x ^ READ_ONCE(*p);
+#endif
+}
+
+/*
+ * A CPU's tier alone, for a key of two words and a result of one, with
+ * everything in registers: the first words of kcr_lookup_16(), for where every
+ * instruction counts. Whoever misses goes the long way, and is counted there.
+ */
+static __always_inline bool kcr_l2_lookup_word(const struct kcr_owner *owner,
+					       u64 stamp, u64 head,
+					       const u64 *key, u64 *res)
+{
+	struct kcr_tier *l2 = raw_cpu_read(kcr_l2);
+	struct kcr_slot *slot;
+	u64 fp, seq, diff;
+	u16 nr;
+
+	if (unlikely(!l2))
+		return false;
+	fp = kcr_fp_words((unsigned long)owner, head, key, 2);
+	nr = READ_ONCE(l2->index[fp >> 32 & l2->bucket_mask]);
+	slot = &l2->slots[nr];
+	seq = smp_load_acquire(&slot->seq) & ~1ULL;	/* (R) */
+	diff = kcr_xor_once(stamp, &slot->stamp);
+	diff |= kcr_xor_once(head, &slot->head);
+	diff |= kcr_xor_once(key[0], &slot->data[2]);
+	diff |= kcr_xor_once(key[1], &slot->data[3]);
+	*res = READ_ONCE(slot->data[0]);
+	smp_rmb();					/* (R) */
+	diff |= kcr_xor_once(seq, &slot->seq);
+	if (unlikely(diff))
 		return false;
 	kcr_slot_mark(slot);
 	return true;

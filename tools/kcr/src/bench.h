@@ -28,6 +28,13 @@ Figures parse_native_bench(std::string_view json_text);
 /// The native figures' ratios that have targets: "l2_hit_16_16 / floor = 1.6 (target 1.8)".
 std::vector<std::string> native_ratios(const nlohmann::ordered_json& figures);
 
+/// The User Mode Linux figures in the output of its KUnit run, with the ratios of computing to
+/// reusing.
+Figures parse_uml_bench(std::string_view text);
+
+/// Runs the sites' benchmarks under User Mode Linux, where kernel code runs at native speed.
+Result<Figures> bench_uml(const Project& project);
+
 /// Builds the core for user space and measures it.
 Result<Figures> bench_native(const Project& project);
 

@@ -2,6 +2,7 @@
 #include "bench.h"
 #include "boot.h"
 #include "commands.h"
+#include "guest_sites.h"
 #include "process.h"
 #include "text.h"
 
@@ -17,8 +18,6 @@ namespace kcr::tool
 namespace
 {
 
-constexpr double bench_timeout_s = 600;
-
 struct Options {
     std::vector<std::string> suites;
     std::string json;
@@ -29,14 +28,13 @@ Result<Figures> bench_guest(const Project& project)
 {
     if (auto built = prepare_and_build(project, "base"); !built)
         return built.error();
-    auto request = boot_request(project, "base", "bench");
-    request.machine.icount = true;
-    const auto machine = settle_machine(request.machine);
-    request.machine = *machine;
-    request.job.argv = {
-        "/bin/sh", "-c",
-        "cd /sys/kernel/debug/kcr && cat bench bench_peers bench_bypass bench_csum"};
-    request.timeout_s = bench_timeout_s;
+    const auto module = build_signed_module(project);
+    if (!module)
+        return module.error();
+    const auto request = sites_boot_request(project, "bench",
+                                            "cd /sys/kernel/debug/kcr && cat bench bench_peers "
+                                            "bench_bypass bench_sigverify bench_csum && exec " +
+                                                sites_command(project, *module));
     const auto outcome = boot(request);
     if (!outcome)
         return outcome.error();
@@ -61,7 +59,7 @@ void print_figures(const Figures& figures)
 
 int run_bench(const Project& project, const Options& options)
 {
-    const std::vector<std::string> known = {"guest", "native"};
+    const std::vector<std::string> known = {"guest", "native", "uml"};
     for (const auto& suite : options.suites) {
         if (std::find(known.begin(), known.end(), suite) == known.end())
             return report_error(unknown_word("bench suite", suite, known));
@@ -77,7 +75,9 @@ int run_bench(const Project& project, const Options& options)
             std::find(options.suites.begin(), options.suites.end(), suite) != options.suites.end();
         if (!wanted)
             continue;
-        const auto figures = suite == "guest" ? bench_guest(project) : bench_native(project);
+        const auto figures = suite == "guest"    ? bench_guest(project)
+                             : suite == "native" ? bench_native(project)
+                                                 : bench_uml(project);
         if (!figures)
             return report_error(figures.error());
         print_figures(*figures);
@@ -96,11 +96,12 @@ void add_bench(CLI::App& app, const Project& project, int& status)
 {
     auto* command = app.add_subcommand("bench", "Measure what operations and hits cost");
     auto options = std::make_shared<Options>();
-    command->add_option("suite", options->suites, "guest, native (both without an argument)");
+    command->add_option("suite", options->suites, "guest, native, uml (all without an argument)");
     command->add_option("--json", options->json, "also write the figures to this file");
     command->footer(
         "guest: instructions in the x86-64 kernel, counted by QEMU; exact.\n"
         "native: ticks of the TSC that the core takes, compiled for user space, and its peers.\n"
+        "uml: ticks of the TSC that sites take in a User Mode Linux kernel.\n"
         "Examples:\n  kcr bench\n  kcr bench guest --json bench.json");
     command->callback([&project, &status, options] { status = run_bench(project, *options); });
 }

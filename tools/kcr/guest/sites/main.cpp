@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kcr-sites: real work through KCR's sites, each with the site off and on. Prints
+ * TAP about whether the results are the same, and figures about what they cost:
+ * instructions, if the machine counts them (QEMU's -icount shift=0).
+ */
+#include <CLI/CLI.hpp>
+#include <vector>
+
+#include "figures.hpp"
+#include "sites.hpp"
+#include "stats.hpp"
+
+namespace
+{
+
+void prepare()
+{
+    if (access(kcr::stats_path, F_OK) != 0)
+        throw tap::Skip("this kernel has no KCR, or debugfs is not mounted");
+    for (const char* site : {"sigverify", "seccomp_install", "seccomp_run"})
+        kcr::write_file(kcr::mode_path(site), "reuse");
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    CLI::App app("Real work through KCR's sites, with and without reuse");
+    sites::Settings settings;
+
+    app.add_option("--profile", settings.container_profile, "a container runtime's seccomp profile");
+    app.add_option("--module", settings.module, "a signed module to load");
+    app.add_option("--processes", settings.processes, "processes to start");
+    app.add_option("--loads", settings.loads, "how often to load the module");
+    CLI11_PARSE(app, argc, argv);
+
+    const std::vector<tap::Case> cases = {
+        {"signed modules", [&](tap::Check& check) { sites::modules(settings, check); }},
+        {"processes under a container profile",
+         [&](tap::Check& check) { sites::containers(settings, check); }},
+        {"calls under a sandbox", sites::sandbox_calls},
+        {"a program under a sandbox", sites::sandbox_job},
+        {"a filter that does not pay", sites::short_filter},
+    };
+    return tap::run_cases(cases, prepare);
+}
