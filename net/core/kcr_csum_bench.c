@@ -106,7 +106,7 @@ static s64 bench_way(const struct bench_memory *mem, const struct bench_case *c,
 		for (s = 0; way == BENCH_BYPASSED && s < KCR_NR_PACES; s++)
 			this_cpu_ptr(kcr_csum_site.stats)->pace[s] = 0;
 		local_irq_enable();
-		*check = tcp_hdr(skb)->check;
+		*check = (__force u16)tcp_hdr(skb)->check;
 		kfree_skb(skb);
 		if (err)
 			return err;
