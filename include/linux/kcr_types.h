@@ -9,25 +9,9 @@
 
 #include <linux/atomic.h>
 #include <linux/jump_label.h>
+#include <linux/kcr_owner.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
-
-/**
- * struct kcr_owner - whatever the validity of a result hangs on
- * @stamp: names the owner at a moment; never reused within a boot, 0 means
- *	that nothing may be reused or stored
- * @stored: entries may exist under the current stamp, so that a sweep has
- *	something to look for
- *
- * Embedded into the object that owns results (a keyed transform, ...).
- * Whatever copies an owner must give the copy a new stamp with
- * kcr_owner_init() or leave it at 0. The owner must outlive every query
- * begun on it, and kcr_owner_kill() must be called before it is freed.
- */
-struct kcr_owner {
-	u64 stamp;
-	u32 stored;
-};
 
 /**
  * struct kcr_object - a result that is an object of the kernel's

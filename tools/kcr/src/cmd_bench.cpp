@@ -31,10 +31,10 @@ Result<Figures> bench_guest(const Project& project)
     const auto module = build_signed_module(project);
     if (!module)
         return module.error();
-    const auto request = sites_boot_request(
-        project, "bench",
-        "cd /sys/kernel/debug/kcr && cat bench bench_peers bench_bypass bench_sigverify && exec " +
-            sites_command(project, *module));
+    const auto request = sites_boot_request(project, "bench",
+                                            "cd /sys/kernel/debug/kcr && cat bench bench_peers "
+                                            "bench_bypass bench_sigverify bench_csum && exec " +
+                                                sites_command(project, *module));
     const auto outcome = boot(request);
     if (!outcome)
         return outcome.error();

@@ -32,8 +32,8 @@ constexpr std::array<std::string_view, 2> made_of_the_image = {"arch/x86/boot/co
                                                                "arch/x86/boot/header.o"};
 
 /// The gates of the hooks. Other keys (kcr_enabled_key) are branched on in our own files only.
-constexpr std::array<std::string_view, 3> hook_keys = {"kcr_skcipher_key", "kcr_hash_key",
-                                                       "kcr_tfm_key"};
+constexpr std::array<std::string_view, 5> hook_keys = {
+    "kcr_skcipher_key", "kcr_hash_key", "kcr_tfm_key", "kcr_csum_key", "kcr_csum_content_key"};
 
 /// Builds the unpatched and the patched tree with the nokcr config.
 Status build_both(const Project& project)
