@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/sendfile.h>
@@ -20,6 +22,8 @@
 #include <cstring>
 #include <filesystem>
 #include <map>
+#include <memory>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -51,9 +55,15 @@ void digest(const Words& words, bool reuse)
 {
     const auto distinct = number(words.at(0));
     const auto times = number(words.at(1));
-    Bytes message(number(words.at(2)));
+    // Within one page if it fits: AF_ALG then takes the digest of the whole message at once
+    const auto size = number(words.at(2));
+    const std::unique_ptr<void, decltype(&std::free)> memory(
+        std::aligned_alloc(4096, (size | 4095) + 1), std::free);
+    const std::span message(static_cast<std::uint8_t*>(memory.get()), size);
     Bytes first(32);
     Bytes answer(32);
+    check(memory != nullptr && size >= 2, "a message of two bytes or more");
+    std::memset(message.data(), 0x5a, size);
     auto transform = afalg::try_bind("hash", "sha256");
     if (!transform)
         throw std::runtime_error("no sha256 through AF_ALG");
@@ -61,8 +71,8 @@ void digest(const Words& words, bool reuse)
         transform->set_reuse();
     auto operation = transform->accept();
     for (unsigned long i = 0; i < distinct; ++i) {
-        message.at(0) = static_cast<std::uint8_t>(i);
-        message.at(1) = static_cast<std::uint8_t>(i >> 8);
+        message[0] = static_cast<std::uint8_t>(i);
+        message[1] = static_cast<std::uint8_t>(i >> 8);
         for (unsigned long turn = 0; turn < times; ++turn) {
             operation.digest(message, answer);
             if (turn == 0)
@@ -150,10 +160,22 @@ void files(const Words& words)
     }
 }
 
+/// Brings the loopback device up; it is not in a guest that has no init system.
+void bring_loopback_up()
+{
+    const Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request = {};
+    std::strcpy(request.ifr_name, "lo");
+    check(ioctl(any.get(), SIOCGIFFLAGS, &request) == 0, "the loopback device");
+    request.ifr_flags = static_cast<short>(request.ifr_flags | IFF_UP);
+    check(ioctl(any.get(), SIOCSIFFLAGS, &request) == 0, "the loopback device");
+}
+
 /// sendfile BYTES TIMES: sends a file to oneself over the loopback device
 void send_file(const Words& words)
 {
     const auto size = number(words.at(0));
+    bring_loopback_up();
     const Fd file(memfd_create("kcrctl-load", MFD_CLOEXEC));
     check(file.get() >= 0 && ftruncate(file.get(), static_cast<off_t>(size)) == 0, "memfd");
     const Fd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -192,12 +214,9 @@ struct Work {
 };
 
 const std::map<std::string, Work> works = {
-    {"digest", {3, plain_digest}},
-    {"reuse-digest", {3, reuse_digest}},
-    {"module", {2, module}},
-    {"seccomp", {1, seccomp}},
-    {"files", {2, files}},
-    {"sendfile", {2, send_file}},
+    {"digest", {3, plain_digest}}, {"reuse-digest", {3, reuse_digest}},
+    {"module", {2, module}},       {"seccomp", {1, seccomp}},
+    {"files", {2, files}},         {"sendfile", {2, send_file}},
     {"random", {1, random_bytes}},
 };
 
@@ -220,7 +239,8 @@ int main(int argc, char** argv)
     } catch (const std::exception& error) {
         std::fprintf(stderr,
                      "kcrctl-load: %s\nusage: kcrctl-load WORK...  with WORK one of\n"
-                     "  digest DISTINCT TIMES BYTES\n  reuse-digest DISTINCT TIMES BYTES\n  module FILE TIMES\n  seccomp TIMES\n"
+                     "  digest DISTINCT TIMES BYTES\n  reuse-digest DISTINCT TIMES BYTES\n  module "
+                     "FILE TIMES\n  seccomp TIMES\n"
                      "  files FOLDER TIMES\n  sendfile BYTES TIMES\n  random TIMES\n",
                      error.what());
         return 1;

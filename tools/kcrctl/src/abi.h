@@ -22,7 +22,7 @@ enum {
 struct kcr_path {
     __u8 arg;
     __u8 hops;
-    __u8 size;      /* of the value that is there, in bytes */
+    __u8 size; /* of the value that is there, in bytes */
     __u8 is_signed;
     __u32 unused;
     __s32 offset[KCR_MAX_HOPS];
@@ -34,10 +34,10 @@ enum kcr_op_when { KCR_WHEN_IN = 1, KCR_WHEN_OUT = 2 };
 struct kcr_op {
     __u8 kind;
     __u8 when;
-    __u8 user;      /* in user space's memory */
-    __u8 counted;   /* the length is at the path, and not fixed */
-    __u32 fixed;    /* bytes */
-    __u32 scale;    /* bytes for each one that is counted */
+    __u8 user;    /* in user space's memory */
+    __u8 counted; /* the length is at the path, and not fixed */
+    __u32 fixed;  /* bytes */
+    __u32 scale;  /* bytes for each one that is counted */
     __u32 unused;
     struct kcr_path where;
     struct kcr_path length;
@@ -72,16 +72,16 @@ struct kcr_counts {
     __u64 full;       /* no room to remember another input */
     __u64 throttled;  /* the probes have used up their time */
 
-    __u64 unmatched;  /* returned, but the entry was not seen */
-    __u64 untracked;  /* entered, but no room to wait for the return */
+    __u64 unmatched; /* returned, but the entry was not seen */
+    __u64 untracked; /* entered, but no room to wait for the return */
 
-    __u64 ns;         /* in returned calls that were not switched out */
+    __u64 ns; /* in returned calls that were not switched out */
     __u64 ns_calls;
-    __u64 ns_all;     /* in all returned calls */
-    __u64 equal_ns;   /* in calls of `equal` that were not switched out */
+    __u64 ns_all;   /* in all returned calls */
+    __u64 equal_ns; /* in calls of `equal` that were not switched out */
     __u64 equal_ns_calls;
-    __u64 bytes;      /* of input and result, in first and equal calls */
-    __u64 probe_ns;   /* spent in the probes */
+    __u64 bytes;    /* of input and result, in first and equal calls */
+    __u64 probe_ns; /* spent in the probes */
 };
 
 /* An input: which function, and a 128-bit hash of what it got */

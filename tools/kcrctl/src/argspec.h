@@ -52,8 +52,8 @@ enum class ItemKind {
 /// One thing that a specification of arguments says.
 struct Item {
     ItemKind kind = ItemKind::value;
-    bool user = false;                ///< the memory belongs to user space
-    unsigned size = 0;                ///< of a value in bytes; 0: as its type says
+    bool user = false; ///< the memory belongs to user space
+    unsigned size = 0; ///< of a value in bytes; 0: as its type says
     bool is_signed = false;
     std::optional<Reference> subject; ///< without: the next argument that is not declared yet
     std::optional<Length> length;

@@ -22,9 +22,9 @@ Status check_attachable(const Kernel& kernel, const std::string& function)
     if (const auto reason = kernel.catalogue.denied(function))
         return Error{fmt::format("{} cannot be profiled: {}", function, *reason), {}};
     if (symbols.count(function) > 1)
-        return Error{fmt::format("there are {} functions called '{}'", symbols.count(function),
-                                 function),
-                     "it is not clear which one is meant"};
+        return Error{
+            fmt::format("there are {} functions called '{}'", symbols.count(function), function),
+            "it is not clear which one is meant"};
     if (!symbols.traceable(function) && symbols.forbidden(function))
         return Error{fmt::format("{} cannot be traced: it is marked so in the kernel", function),
                      {}};
@@ -101,6 +101,11 @@ std::vector<Target> hottest(const std::vector<Target>& candidates, const SampleC
     std::vector<Target> chosen;
     for (std::size_t i = 0; i < seen.size() && i < limit; ++i)
         chosen.push_back(*seen[i].second);
+    // Stacks end at assembly code that has no frames, as that of ciphers and digests
+    for (const auto& candidate : candidates) {
+        if (candidate.declared && !samples.functions.contains(candidate.function))
+            chosen.push_back(candidate);
+    }
     return chosen;
 }
 

@@ -30,7 +30,8 @@ Result<Planned> plan_named(const Kernel& kernel, const std::string& function,
 /// types look like those of a computation.
 std::vector<Target> find_candidates(const Kernel& kernel);
 
-/// Of @p candidates those that were on the stack most often, at most @p limit.
+/// Of @p candidates those that were on the stack most often, at most @p limit, and those of the
+/// catalogue whether seen or not: they are few.
 std::vector<Target> hottest(const std::vector<Target>& candidates, const SampleCounts& samples,
                             std::size_t limit);
 

@@ -35,8 +35,8 @@ constexpr const char* examples =
 
 Status check(const ProfileOptions& options)
 {
-    const int asked = (options.automatic ? 1 : 0) + (options.sites ? 1 : 0) +
-                      (options.list ? 1 : 0);
+    const int asked =
+        (options.automatic ? 1 : 0) + (options.sites ? 1 : 0) + (options.list ? 1 : 0);
     if (asked > 1)
         return Error{"--auto, --sites and --list exclude each other", {}};
     if (asked == 0 && options.functions.empty())
@@ -80,9 +80,11 @@ void add_limits(CLI::App& command, ProfileOptions& options)
                     "percent of a CPU that the probes of a function may take (--auto: 10; else no "
                     "limit)")
         ->check(CLI::Range(0.1, 100.0));
-    command.add_option("--candidates", options.candidates, "--auto: to how many functions to attach")
+    command
+        .add_option("--candidates", options.candidates, "--auto: to how many functions to attach")
         ->check(CLI::Range(1, 500))
         ->capture_default_str();
+    command.add_flag("--kprobes", options.kprobes, "attach by kprobes even where fentry works");
     command.add_option("--lookup-cost", options.lookup_cost,
                        "FIXED[,PER_BYTE] in ns (else measured on this machine)");
     command.add_option("--catalogue", options.catalogue, "a file with more known functions")

@@ -31,6 +31,7 @@ struct ProfileOptions {
     bool sites = false;
     bool keep_modes = false;
     bool list = false;
+    bool kprobes = false;
     bool json = false;
     double seconds = 10;
     bool seconds_given = false;

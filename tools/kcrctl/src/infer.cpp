@@ -19,7 +19,7 @@ constexpr std::uint32_t largest_struct = 1024;
 
 bool is_length_name(std::string_view name)
 {
-    constexpr std::array<std::string_view, 8> exact = {"n",     "len",   "size",  "count",
+    constexpr std::array<std::string_view, 8> exact = {"n",     "len",    "size",   "count",
                                                        "bytes", "nbytes", "length", "l"};
     if (std::find(exact.begin(), exact.end(), name) != exact.end())
         return true;
@@ -36,8 +36,7 @@ bool points_to_bytes(const Types& types, std::uint32_t pointer)
 
 /// The parameter that says how long the memory of parameter @p at is: the next one that is a
 /// number with such a name, with nothing but another pointer in between.
-std::optional<std::size_t> length_of(const Types& types, const Prototype& prototype,
-                                     std::size_t at)
+std::optional<std::size_t> length_of(const Types& types, const Prototype& prototype, std::size_t at)
 {
     const auto& parameters = prototype.parameters;
     for (std::size_t i = at + 1; i < parameters.size() && i <= at + 2; ++i) {

@@ -73,12 +73,11 @@ Finding judge(const Measurement& measured, const CostModel& cost)
     const auto& counts = measured.counts;
     finding.judged = counts.first + counts.equal + counts.differ;
     finding.waits = counts.returned != 0 && counts.ns_calls == 0;
-    finding.mean_ns = finding.waits ? mean(counts.ns_all, counts.returned)
-                                    : mean(counts.ns, counts.ns_calls);
+    finding.mean_ns =
+        finding.waits ? mean(counts.ns_all, counts.returned) : mean(counts.ns, counts.ns_calls);
     // A repeat may be cheaper than the average: warm caches, shorter inputs
-    finding.mean_repeat_ns = counts.equal_ns_calls != 0
-                                 ? mean(counts.equal_ns, counts.equal_ns_calls)
-                                 : finding.mean_ns;
+    finding.mean_repeat_ns =
+        counts.equal_ns_calls != 0 ? mean(counts.equal_ns, counts.equal_ns_calls) : finding.mean_ns;
     finding.repeats_ns = finding.mean_repeat_ns * static_cast<double>(counts.equal);
     // Every judged call is looked up; those that find nothing pay as well
     finding.lookups_ns = cost.fixed_ns * static_cast<double>(counts.first + counts.equal) +

@@ -90,8 +90,7 @@ private:
 
     void check_number(std::size_t at, unsigned number) const
     {
-        const auto count =
-            typed_ ? prototype_.parameters.size() : std::size_t{register_arguments};
+        const auto count = typed_ ? prototype_.parameters.size() : std::size_t{register_arguments};
         if (number >= count)
             throw Failure{at,
                           fmt::format("there is no argument {}; {} takes {}", number,
@@ -118,16 +117,16 @@ private:
         std::int64_t offset = 0;
         if (step.arrow) {
             if (!types_->is_pointer(structure))
-                throw Failure{step.at, fmt::format("'{}' is not a pointer",
-                                                   types_->describe(structure)), {}};
+                throw Failure{
+                    step.at, fmt::format("'{}' is not a pointer", types_->describe(structure)), {}};
             structure = types_->pointee(structure);
             if (place.path.hops == KCR_MAX_HOPS)
-                throw Failure{step.at, fmt::format("more than {} pointers to follow",
-                                                   +KCR_MAX_HOPS), {}};
+                throw Failure{
+                    step.at, fmt::format("more than {} pointers to follow", +KCR_MAX_HOPS), {}};
             ++place.path.hops;
         } else if (place.path.hops == 0 || !types_->is_struct(structure)) {
-            throw Failure{step.at, "'.' needs a struct in memory; through a pointer it is '->'",
-                          {}};
+            throw Failure{
+                step.at, "'.' needs a struct in memory; through a pointer it is '->'", {}};
         }
         if (!step.container.empty())
             structure = container(step, offset);
@@ -135,9 +134,10 @@ private:
         if (!field) {
             const auto names = types_->field_names(structure);
             const auto error = tool::unknown_word("field", step.field, names);
-            throw Failure{step.at, fmt::format("{} has no such field: {}",
-                                               types_->describe(structure), error.message),
-                          error.hint};
+            throw Failure{
+                step.at,
+                fmt::format("{} has no such field: {}", types_->describe(structure), error.message),
+                error.hint};
         }
         if (field->bitfield)
             throw Failure{step.at, "bit fields cannot be read", {}};
@@ -154,8 +154,10 @@ private:
             throw Failure{step.at, fmt::format("there is no struct {}", step.container), {}};
         const auto member = types_->field(*structure, step.container_member);
         if (!member)
-            throw Failure{step.at, fmt::format("struct {} has no field {}", step.container,
-                                               step.container_member), {}};
+            throw Failure{
+                step.at,
+                fmt::format("struct {} has no field {}", step.container, step.container_member),
+                {}};
         offset -= member->offset;
         return *structure;
     }
@@ -188,8 +190,8 @@ private:
     {
         if (place.known) {
             if (!types_->is_scalar(place.type) && !types_->is_pointer(place.type))
-                throw Failure{at, fmt::format("'{}' is not a number", types_->describe(place.type)),
-                              {}};
+                throw Failure{
+                    at, fmt::format("'{}' is not a number", types_->describe(place.type)), {}};
             place.path.size = static_cast<__u8>(std::min(types_->size(place.type), word));
             place.path.is_signed = types_->is_signed(place.type) ? 1 : 0;
         }
@@ -207,8 +209,8 @@ private:
         if (in_place && place.path.hops > 0)
             return;
         if (place.known && !types_->is_pointer(place.type))
-            throw Failure{at, fmt::format("'{}' is not a pointer", types_->describe(place.type)),
-                          {}};
+            throw Failure{
+                at, fmt::format("'{}' is not a pointer", types_->describe(place.type)), {}};
         if (place.path.hops == KCR_MAX_HOPS)
             throw Failure{at, fmt::format("more than {} pointers to follow", +KCR_MAX_HOPS), {}};
         ++place.path.hops;

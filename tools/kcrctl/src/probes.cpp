@@ -128,7 +128,7 @@ Status Probes::State::configure(const ProbeOptions& options)
 Status Probes::State::load(const ProbeOptions& options)
 {
     const auto any = types_.functions().find("bpf_fentry_test1");
-    const bool typed = any != types_.functions().end();
+    const bool typed = any != types_.functions().end() && !options.kprobes;
     if (auto registered = templates_.expect(typed ? any->second : 0); !registered)
         return registered;
     object_ = profile_bpf__open();
@@ -139,9 +139,9 @@ Status Probes::State::load(const ProbeOptions& options)
     bpf_program__set_autoload(object_->progs.kcr_entry, typed);
     bpf_program__set_autoload(object_->progs.kcr_exit, typed);
     if (const int error = profile_bpf__load(object_); error != 0)
-        return Error{fmt::format("the kernel does not load the BPF programs: {}",
-                                 std::strerror(-error)),
-                     last_libbpf_messages()};
+        return Error{
+            fmt::format("the kernel does not load the BPF programs: {}", std::strerror(-error)),
+            last_libbpf_messages()};
     return write_plans();
 }
 
@@ -160,7 +160,7 @@ Status Probes::State::attach_typed(std::uint32_t index, Attachment& attachment)
     const auto& target = functions_[index].target;
     const auto type_id = target.type_id;
     if (!type_id || !templates_.complete())
-        return Error{"its type is not known", {}};
+        return Error{"its type is not known, or kprobes are wanted", {}};
     // The exit first: once there is an entry, its exit is seen
     for (const auto kind : {BPF_TRACE_FEXIT, BPF_TRACE_FENTRY}) {
         const auto& pattern = kind == BPF_TRACE_FEXIT ? templates_.exit() : templates_.entry();
@@ -300,9 +300,8 @@ Result<std::vector<Measurement>> Probes::State::read()
 Probes::Probes(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Probes::~Probes() = default;
 
-Result<std::unique_ptr<Probes>> Probes::load(const Types& types,
-                                             const std::vector<Planned>& functions,
-                                             const ProbeOptions& options)
+Result<std::unique_ptr<Probes>>
+Probes::load(const Types& types, const std::vector<Planned>& functions, const ProbeOptions& options)
 {
     auto state = std::make_unique<State>(types, functions);
     if (auto loaded = state->load(options); !loaded)

@@ -19,14 +19,15 @@ struct Measurement {
     std::string attached; ///< how: "fentry", "kprobe"; empty: not
     std::string obstacle; ///< why it could not be attached to
     kcr_counts counts{};
-    std::uint64_t results = 0;                    ///< different results
-    std::uint64_t hottest = 0;                    ///< calls with the most frequent input
+    std::uint64_t results = 0;                   ///< different results
+    std::uint64_t hottest = 0;                   ///< calls with the most frequent input
     std::map<std::string, std::uint64_t> inside; ///< repeats inside of other profiled calls
 };
 
 /// How probes are loaded.
 struct ProbeOptions {
     std::uint32_t inputs = 131072; ///< how many inputs can be remembered
+    bool kprobes = false;          ///< kprobes even where fentry works
 };
 
 /// The probes of some functions. They are detached when this ends.
@@ -34,9 +35,8 @@ class Probes
 {
 public:
     /// Loads the BPF programs. Nothing is attached yet.
-    static Result<std::unique_ptr<Probes>> load(const Types& types,
-                                                const std::vector<Planned>& functions,
-                                                const ProbeOptions& options);
+    static Result<std::unique_ptr<Probes>>
+    load(const Types& types, const std::vector<Planned>& functions, const ProbeOptions& options);
     Probes(const Probes&) = delete;
     Probes& operator=(const Probes&) = delete;
     ~Probes();

@@ -306,7 +306,10 @@ static __always_inline void run_memory(struct call* call, const struct kcr_plan*
         return;
     }
     mix(call->hash, length);
-    if (length == 0)
+    /* no memory is an input, too */
+    if (walk.address == 0)
+        mix(call->hash, ~0ULL);
+    if (length == 0 || walk.address == 0)
         return;
     walk.left = length;
     walk.hash[0] = call->hash[0];

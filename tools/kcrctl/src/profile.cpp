@@ -84,7 +84,8 @@ Result<std::vector<Measurement>> measure(const Kernel& kernel, const ProfileOpti
                                          const std::vector<Planned>& functions,
                                          const LoadOptions& load, double overhead, RunFacts& facts)
 {
-    auto probes = Probes::load(kernel.types, functions, {.inputs = options.inputs});
+    auto probes = Probes::load(kernel.types, functions,
+                               {.inputs = options.inputs, .kprobes = options.kprobes});
     if (!probes)
         return probes.error();
     auto& active = **probes;
@@ -96,8 +97,8 @@ Result<std::vector<Measurement>> measure(const Kernel& kernel, const ProfileOpti
     const double begin = now_s();
     const auto limit = [&] {
         if (overhead > 0)
-            active.set_budget(static_cast<std::uint64_t>(
-                (now_s() - begin + grace_s) * ns_per_s * overhead / 100));
+            active.set_budget(static_cast<std::uint64_t>((now_s() - begin + grace_s) * ns_per_s *
+                                                         overhead / 100));
     };
     limit();
     active.arm(true);
@@ -147,14 +148,12 @@ Result<std::vector<Target>> sample(const Kernel& kernel, const ProfileOptions& o
     if (outcome->interrupted)
         return Error{"interrupted while sampling", {}};
     const auto& counts = sampler->counts();
-    auto chosen = hottest(candidates, counts, options.candidates);
-    fmt::print(stderr, "kcrctl: {} samples of the kernel in {:.1f} s{}; {} candidates in them\n",
-               counts.samples, outcome->seconds,
-               counts.lost != 0 ? fmt::format(" ({} lost)", counts.lost) : "", chosen.size());
-    if (chosen.empty())
-        return Error{"none of the candidates was seen running",
+    fmt::print(stderr, "kcrctl: {} samples of the kernel in {:.1f} s{}\n", counts.samples,
+               outcome->seconds, counts.lost != 0 ? fmt::format(" ({} lost)", counts.lost) : "");
+    if (counts.samples == 0)
+        return Error{"the kernel was not seen running",
                      "was the system under load? A command to run may follow after --"};
-    return chosen;
+    return hottest(candidates, counts, options.candidates);
 }
 
 } // namespace
@@ -174,8 +173,8 @@ Status profile_functions(const ProfileOptions& options)
     auto facts = settle_facts(options);
     if (!facts)
         return facts.error();
-    const auto measured = measure(*kernel, options, functions, load_options(options, 1),
-                                  options.overhead, *facts);
+    const auto measured =
+        measure(*kernel, options, functions, load_options(options, 1), options.overhead, *facts);
     if (!measured)
         return measured.error();
     std::vector<Finding> findings;

@@ -88,7 +88,8 @@ ProgramTemplates::~ProgramTemplates()
 
 int ProgramTemplates::on_entry(bpf_program* program, bpf_prog_load_opts* options, long self)
 {
-    auto* templates = reinterpret_cast<ProgramTemplates*>(self); // NOLINT(performance-no-int-to-ptr)
+    auto* templates =
+        reinterpret_cast<ProgramTemplates*>(self); // NOLINT(performance-no-int-to-ptr)
     options->attach_btf_id = templates->function_;
     templates->entry_.take(program, *options);
     return 0;
@@ -96,7 +97,8 @@ int ProgramTemplates::on_entry(bpf_program* program, bpf_prog_load_opts* options
 
 int ProgramTemplates::on_exit(bpf_program* program, bpf_prog_load_opts* options, long self)
 {
-    auto* templates = reinterpret_cast<ProgramTemplates*>(self); // NOLINT(performance-no-int-to-ptr)
+    auto* templates =
+        reinterpret_cast<ProgramTemplates*>(self); // NOLINT(performance-no-int-to-ptr)
     options->attach_btf_id = templates->function_;
     templates->exit_.take(program, *options);
     return 0;
@@ -111,8 +113,8 @@ Status ProgramTemplates::expect(std::uint32_t function)
     handlers_.push_back(libbpf_register_prog_handler("kcr.entry", BPF_PROG_TYPE_TRACING,
                                                      BPF_TRACE_FENTRY, &options));
     options.prog_prepare_load_fn = on_exit;
-    handlers_.push_back(libbpf_register_prog_handler("kcr.exit", BPF_PROG_TYPE_TRACING,
-                                                     BPF_TRACE_FEXIT, &options));
+    handlers_.push_back(
+        libbpf_register_prog_handler("kcr.exit", BPF_PROG_TYPE_TRACING, BPF_TRACE_FEXIT, &options));
     if (handlers_[0] < 0 || handlers_[1] < 0)
         return Error{"libbpf does not take the handlers of our programs", {}};
     return {};

@@ -56,9 +56,9 @@ std::string inside_text(const Measurement& measured)
                          [](const auto& a, const auto& b) { return a.second < b.second; });
     if (most == measured.inside.end() || measured.counts.equal == 0)
         return {};
-    return fmt::format("{} ({:.0f} %)", most->first,
-                       share(static_cast<double>(most->second),
-                             static_cast<double>(measured.counts.equal)));
+    return fmt::format(
+        "{} ({:.0f} %)", most->first,
+        share(static_cast<double>(most->second), static_cast<double>(measured.counts.equal)));
 }
 
 std::string cost_text(const RunFacts& facts)
@@ -152,11 +152,11 @@ std::string render_finding(const Finding& finding, const RunFacts& facts)
     text += count_row("  new inputs", counts.first);
     text += count_row("  repeated, result equal", counts.equal);
     text += count_row("  repeated, result DIFFERENT", counts.differ);
-    text += row("  not judged", not_judged(counts) == 0
-                                    ? "0"
-                                    : fmt::format("{}: {}",
-                                                  grouped(static_cast<double>(not_judged(counts))),
-                                                  reasons(counts)));
+    text += row("  not judged",
+                not_judged(counts) == 0
+                    ? "0"
+                    : fmt::format("{}: {}", grouped(static_cast<double>(not_judged(counts))),
+                                  reasons(counts)));
     if (counts.untracked != 0)
         text += count_row("not counted: too many at once", counts.untracked);
     if (counts.returned == 0)
@@ -184,8 +184,8 @@ std::string render_finding(const Finding& finding, const RunFacts& facts)
 std::string render_ranking(const std::vector<Finding>& findings, const RunFacts& facts)
 {
     std::string text =
-        fmt::format("{:>2} {:<30} {:>10} {:>8} {:>10} {:>10} {:>14}  {}\n", "", "function",
-                    "calls", "inputs", "repeats", "a call", "reuse saves", "repeats inside of");
+        fmt::format("{:>2} {:<30} {:>10} {:>8} {:>10} {:>10} {:>14}  {}\n", "", "function", "calls",
+                    "inputs", "repeats", "a call", "reuse saves", "repeats inside of");
     std::size_t place = 0;
     auto verdict = Verdict::pays;
     for (const auto& finding : findings) {
@@ -199,8 +199,7 @@ std::string render_ranking(const std::vector<Finding>& findings, const RunFacts&
         if (finding.verdict == Verdict::not_attached)
             text += fmt::format("   {}\n", finding.measured.obstacle);
         if (not_judged(finding.measured.counts) != 0)
-            text += fmt::format("   {:<30} not judged: {}\n", "",
-                                reasons(finding.measured.counts));
+            text += fmt::format("   {:<30} not judged: {}\n", "", reasons(finding.measured.counts));
     }
     text += fmt::format("\nunit: {}; counted for {:.1f} s; a lookup: {}\n", facts.unit,
                         facts.seconds, cost_text(facts));
@@ -212,12 +211,12 @@ std::string render_sites(const std::vector<SiteReport>& reports, const std::stri
     std::string text = fmt::format("{:<12} {:<9} {:>10} {:>10} {:>8} {:>10} {:>16}\n", "site",
                                    "mode", "requests", "repeats", "differ", "a call", "saves");
     for (const auto& report : reports) {
-        text += fmt::format("{:<12} {:<9} {:>10} {:>10} {:>8} {:>10} {:>16}\n", report.name,
-                            report.mode, grouped(static_cast<double>(report.lookups)),
-                            grouped(static_cast<double>(report.repeats)),
-                            grouped(static_cast<double>(report.differing)),
-                            grouped(report.mean_ticks),
-                            grouped(static_cast<double>(report.saved_ticks)));
+        text +=
+            fmt::format("{:<12} {:<9} {:>10} {:>10} {:>8} {:>10} {:>16}\n", report.name,
+                        report.mode, grouped(static_cast<double>(report.lookups)),
+                        grouped(static_cast<double>(report.repeats)),
+                        grouped(static_cast<double>(report.differing)), grouped(report.mean_ticks),
+                        grouped(static_cast<double>(report.saved_ticks)));
     }
     text += fmt::format("\nunit: {}; only requests of those who opted in are seen\n", unit);
     return text;

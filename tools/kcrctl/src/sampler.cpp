@@ -68,8 +68,7 @@ Result<Sampler> Sampler::start()
         if (!ring.fd.valid())
             return Error{fmt::format("cannot sample CPU {}: {}", cpu, std::strerror(errno)),
                          "the kernel needs CONFIG_PERF_EVENTS=y"};
-        void* memory =
-            ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd.get(), 0);
+        void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, ring.fd.get(), 0);
         if (memory == MAP_FAILED)
             return Error{fmt::format("cannot map samples: {}", std::strerror(errno)), {}};
         ring.memory = {memory, [size](void* mapped) { ::munmap(mapped, size); }};

@@ -114,9 +114,9 @@ Status SiteFiles::set_mode(const std::string& site, const std::string& mode) con
     const auto path = sysfs_ / site / "mode";
     const tool::Fd file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     if (!file.valid() || ::write(file.get(), mode.data(), mode.size()) < 0)
-        return Error{fmt::format("cannot write {} to {}: {}", mode, path.string(),
-                                 std::strerror(errno)),
-                     {}};
+        return Error{
+            fmt::format("cannot write {} to {}: {}", mode, path.string(), std::strerror(errno)),
+            {}};
     return {};
 }
 

@@ -80,8 +80,7 @@ public:
     /// The struct called @p name.
     [[nodiscard]] std::optional<std::uint32_t> find_struct(const std::string& name) const;
     /// A field of a struct, also of anonymous ones inside of it.
-    [[nodiscard]] std::optional<Field> field(std::uint32_t structure,
-                                             std::string_view name) const;
+    [[nodiscard]] std::optional<Field> field(std::uint32_t structure, std::string_view name) const;
     /// Names of all fields of a struct.
     [[nodiscard]] std::vector<std::string> field_names(std::uint32_t structure) const;
     /// The type in C, roughly.
