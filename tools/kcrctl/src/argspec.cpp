@@ -228,6 +228,10 @@ private:
         modifiers(item, named);
         if (item.kind == ItemKind::no_result || item.kind == ItemKind::object_result)
             return item;
+        // A parameter may be called out or id, but hardly u64
+        const auto* next = find_word(peek_name());
+        if (next != nullptr && next->kind == ItemKind::value)
+            fail("expected ',' between two declarations");
         if (!peek_name().empty())
             item.subject = reference();
         else if (!named)

@@ -110,7 +110,7 @@ std::string_view Symbols::at(std::uint64_t address) const
 
 Error Symbols::unknown(const std::string& function) const
 {
-    const auto pattern = "*" + function + "*";
+    const auto pattern = fmt::format("*{}*", function);
     std::vector<std::string> containing;
     std::vector<std::string> similar;
     for (const auto& name : traceable_) {
