@@ -35,6 +35,7 @@ long failures(const json& document, const std::string& prefix)
     Report report;
     report.begin_suite("profiler");
     judge_profiler(report, {{"digests", {document.dump(), 0}}});
+    report.end_suite();
     const auto xml = report.junit_xml();
     long count = 0;
     const auto name = "name=\"" + prefix;
@@ -77,6 +78,7 @@ TEST(ProfilerChecks, WhatDidNotRunFails)
     Report report;
     report.begin_suite("profiler");
     judge_profiler(report, {});
+    report.end_suite();
     EXPECT_GT(report.count(Verdict::failed), 10);
     EXPECT_THAT(report.junit_xml(), HasSubstr("did not come so far"));
 }

@@ -27,6 +27,13 @@ bool is_length_name(std::string_view name)
            name.ends_with("_count") || name.ends_with("_bytes");
 }
 
+/// A number of elements, and not of bytes.
+bool is_count_name(std::string_view name)
+{
+    return name == "n" || name == "count" || name.starts_with("num") || name.starts_with("nr") ||
+           name.starts_with("nents") || name.ends_with("_count") || name == "flen";
+}
+
 /// Bytes: void, or integers of one byte.
 bool points_to_bytes(const Types& types, std::uint32_t pointer)
 {
@@ -58,8 +65,10 @@ std::string infer_pointer(const Types& types, const Prototype& prototype, std::s
     const auto length = length_of(types, prototype, at);
     if (points_to_bytes(types, type))
         return length ? fmt::format("ptr[len=arg{}]", *length) : "";
-    if (length && types.is_flat(to)) // so many elements
-        return fmt::format("ptr[len=arg{}*{}]", *length, types.size(to));
+    if (at + 1 < prototype.parameters.size() && types.is_flat(to) &&
+        types.is_scalar(prototype.parameters[at + 1].type) &&
+        is_count_name(prototype.parameters[at + 1].name))
+        return fmt::format("ptr[len=arg{}*{}]", at + 1, types.size(to));
     if (types.is_struct(to) && types.is_flat(to) && types.size(to) <= largest_struct)
         return fmt::format("ptr[{}]", types.size(to));
     return {};

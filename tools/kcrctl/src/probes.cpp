@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,7 +38,7 @@ using Link = std::unique_ptr<bpf_link, LinkOwner>;
 struct Attachment {
     std::string how;
     std::string obstacle;
-    std::vector<tool::Fd> fds; ///< programs and links of fentry and fexit
+    std::vector<tool::Fd> fds; ///< links of fentry and fexit
     std::vector<Link> links;   ///< kprobes
 };
 
@@ -172,8 +173,7 @@ Status Probes::State::attach_typed(std::uint32_t index, Attachment& attachment)
         tool::Fd link(bpf_link_create(program->get(), 0, kind, &options));
         if (!link.valid())
             return Error{fmt::format("cannot attach: {}", std::strerror(errno)), {}};
-        attachment.fds.push_back(std::move(*program));
-        attachment.fds.push_back(std::move(link));
+        attachment.fds.push_back(std::move(link)); // which holds the program
     }
     return {};
 }
@@ -303,6 +303,12 @@ Probes::~Probes() = default;
 Result<std::unique_ptr<Probes>>
 Probes::load(const Types& types, const std::vector<Planned>& functions, const ProbeOptions& options)
 {
+    // Each function takes two descriptors or four
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
     auto state = std::make_unique<State>(types, functions);
     if (auto loaded = state->load(options); !loaded)
         return loaded.error();

@@ -161,7 +161,8 @@ std::string render_finding(const Finding& finding, const RunFacts& facts)
         text += count_row("not counted: too many at once", counts.untracked);
     if (counts.returned == 0)
         return text + row("verdict", std::string(verdict_text(finding.verdict)));
-    text += count_row("different results", measured.results);
+    if (counts.differ == 0)
+        text += count_row("different results", measured.results);
     text += row("a call takes", fmt::format("{} {}{}", grouped(finding.mean_ns), facts.unit,
                                             finding.waits ? ", waiting included" : ""));
     if (counts.equal != 0) {

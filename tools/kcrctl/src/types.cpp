@@ -235,7 +235,7 @@ std::string Types::describe(std::uint32_t type) const
     if (type == 0)
         return "void";
     const auto* what = at(type);
-    const auto label = name(what->name_off);
+    auto label = name(what->name_off);
     switch (btf_kind(what)) {
     case BTF_KIND_PTR:
         return describe(what->type) + " *";

@@ -26,6 +26,11 @@ Types make_types()
     fake.function("fill", fake.u32, {{"data", fake.pointer(fake.u8)}, {"len", fake.u32}});
     fake.function("of_pair", fake.s32, {{"pair", fake.const_pointer(pair)}});
     fake.function("of_pairs", fake.s32, {{"pair", fake.const_pointer(pair)}, {"n", fake.u32}});
+    fake.function(
+        "of_two", fake.s32,
+        {{"a", fake.const_pointer(pair)}, {"b", fake.const_pointer(pair)}, {"len", fake.u32}});
+    fake.function("of_words", fake.s32,
+                  {{"words", fake.const_pointer(fake.u32)}, {"len", fake.u32}});
     fake.function("of_node", fake.s32, {{"node", fake.const_pointer(node)}});
     fake.function("parse", fake.pointer(node), {{"data", bytes}, {"len", fake.size_t_}});
     fake.function("make_node", fake.pointer(node), {{"kind", fake.u32}});
@@ -71,6 +76,8 @@ TEST(Infer, StructsWithoutPointers)
     const auto types = make_types();
     EXPECT_EQ(args_of(types, "of_pair"), "ptr[8]");
     EXPECT_EQ(args_of(types, "of_pairs"), "ptr[len=arg1*8], val");
+    EXPECT_EQ(args_of(types, "of_two"), "ptr[8], ptr[8], val"); // not the length of the structs
+    EXPECT_EQ(args_of(types, "of_words"), "?");                 // of words or of bytes?
 }
 
 TEST(Infer, WhatLooksLikeAComputation)
