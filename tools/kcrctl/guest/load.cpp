@@ -100,7 +100,7 @@ void reuse_digest(const Words& words)
 /// module FILE TIMES: loads and unloads a module
 void module(const Words& words)
 {
-    const std::string path = words.at(0);
+    const std::string& path = words.at(0);
     const auto stem = std::filesystem::path(path).stem().string();
     const std::string name = stem.substr(0, stem.find('.'));
     for (unsigned long turn = number(words.at(1)); turn > 0; --turn) {

@@ -121,7 +121,15 @@ Error Symbols::unknown(const std::string& function) const
             similar.push_back(name);
     }
     auto message = fmt::format("the kernel has no function '{}'", function);
-    if (const auto near = tool::nearest_word(function, similar))
+    // The shortest that begins like it, or else the most similar
+    const std::string* whole = nullptr;
+    for (const auto& name : containing) {
+        if (name.starts_with(function) && (whole == nullptr || name.size() < whole->size()))
+            whole = &name;
+    }
+    const auto near =
+        whole != nullptr ? std::optional(*whole) : tool::nearest_word(function, similar);
+    if (near)
         message += fmt::format("; did you mean '{}'?", *near);
     if (containing.size() > shown_names)
         containing.resize(shown_names);

@@ -136,6 +136,8 @@ TEST(Candidates, NamedFunctionsAreChecked)
     EXPECT_TRUE(plan_named(kernel, "fill", "out[len=arg1], val", 4096)->target.declared);
     EXPECT_THAT(plan_named(kernel, "summ", {}, 4096).error().message,
                 HasSubstr("did you mean 'sum'"));
+    EXPECT_THAT(plan_named(kernel, "fil", {}, 4096).error().message,
+                HasSubstr("did you mean 'fill'"));
     EXPECT_THAT(plan_named(kernel, "fill", {}, 4096).error().message,
                 HasSubstr("does not follow from its types"));
     EXPECT_THAT(plan_named(kernel, "of_pair", {}, 4096).error().message, HasSubstr("there are 2"));
