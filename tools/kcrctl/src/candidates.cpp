@@ -101,7 +101,7 @@ std::vector<Target> hottest(const std::vector<Target>& candidates, const SampleC
     std::vector<Target> chosen;
     for (std::size_t i = 0; i < seen.size() && i < limit; ++i)
         chosen.push_back(*seen[i].second);
-    // Stacks end at assembly code that has no frames, as that of ciphers and digests
+    // One that ends by calling another (a tail call) is not on the stack while that runs
     for (const auto& candidate : candidates) {
         if (candidate.declared && !samples.functions.contains(candidate.function))
             chosen.push_back(candidate);

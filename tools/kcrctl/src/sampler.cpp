@@ -20,7 +20,7 @@ namespace kcr::ctl
 namespace
 {
 
-constexpr std::uint64_t samples_per_second = 997;
+constexpr std::uint64_t samples_per_second = 3989;
 constexpr std::size_t ring_pages = 64;
 
 std::size_t page_size()

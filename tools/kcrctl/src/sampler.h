@@ -20,7 +20,7 @@ struct SampleCounts {
     std::map<std::string, std::uint64_t, std::less<>> functions;
 };
 
-/// Looks a thousand times a second, on each CPU, which functions are on the kernel's stack. It
+/// Looks some thousand times a second, on each CPU, which functions are on the kernel's stack. It
 /// attaches to nothing, so it costs the same whatever is called how often.
 class Sampler
 {
