@@ -107,6 +107,7 @@ private:
     void judge_counts();
     void judge_impure();
     void judge_automatic();
+    void judge_types_only();
     void judge_sites();
 
     Report& report_;
@@ -198,6 +199,20 @@ void Judge::judge_automatic()
         expect("auto: finds " + name, paying.find(name + "\n") != std::string::npos, paying);
 }
 
+void Judge::judge_types_only()
+{
+    const auto found = document("auto-types");
+    json signature = json::object();
+    for (const auto& one : found.value("functions", json::array())) {
+        if (one.at("function") == "public_key_verify_signature")
+            signature = one;
+    }
+    expect("auto-types: finds signatures",
+           signature.value("equal", 0) == modules - 1 && signature.value("verdict", "") == "pays" &&
+               !signature.value("declared", true),
+           found.dump());
+}
+
 void Judge::judge_sites()
 {
     const auto found = document("sites");
@@ -218,6 +233,7 @@ void Judge::all()
     judge_counts();
     judge_impure();
     judge_automatic();
+    judge_types_only();
     judge_sites();
     same("answers", output("answer-alone"), output("answer-profiled"));
     expect_text("traces-during", 0, "crypto_shash_digest");

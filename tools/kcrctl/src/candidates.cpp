@@ -55,6 +55,7 @@ Result<Planned> plan_named(const Kernel& kernel, const std::string& function,
                          "say it with --args, as in --args 'ptr[len=arg1], u32, "
                          "arg2->key[len=arg2->keylen]'"};
         target.args = inferred.args;
+        target.reads_memory = inferred.has_memory;
     } else {
         return Error{fmt::format("the types of {} are not known", function),
                      "say what its arguments are with --args, as in --args 'u64, ptr[64]'"};
@@ -74,7 +75,7 @@ std::vector<Target> find_candidates(const Kernel& kernel)
             kernel.catalogue.denied(name))
             continue;
         if (const auto known = kernel.catalogue.args(name)) {
-            found.push_back({name, *known, id, true});
+            found.push_back({.function = name, .args = *known, .type_id = id, .declared = true});
             continue;
         }
         if (kernel.catalogue.has_effect(name))
@@ -82,7 +83,7 @@ std::vector<Target> find_candidates(const Kernel& kernel)
         const auto prototype = kernel.types.prototype(id);
         const auto inferred = infer_args(kernel.types, prototype);
         if (looks_pure(kernel.types, prototype, inferred))
-            found.push_back({name, inferred.args, id, false});
+            found.push_back({name, inferred.args, id, inferred.has_memory});
     }
     return found;
 }

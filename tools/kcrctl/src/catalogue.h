@@ -21,6 +21,12 @@ public:
     /// Adds the lines of @p text before those that are there; errors name the line.
     Status add(std::string_view text);
 
+    /// Forgets what functions' inputs are; what is denied or left out stays.
+    void forget_inputs()
+    {
+        profiles_.clear();
+    }
+
     /// What the function's input is.
     [[nodiscard]] std::optional<std::string> args(std::string_view function) const;
     /// Why the function must not be attached to, or nothing.

@@ -85,6 +85,8 @@ void add_limits(CLI::App& command, ProfileOptions& options)
         ->check(CLI::Range(1, 500))
         ->capture_default_str();
     command.add_flag("--kprobes", options.kprobes, "attach by kprobes even where fentry works");
+    command.add_flag("--types-only", options.types_only,
+                     "forget what is known of functions; their types must say all");
     command.add_option("--lookup-cost", options.lookup_cost,
                        "FIXED[,PER_BYTE] in ns (else measured on this machine)");
     command.add_option("--catalogue", options.catalogue, "a file with more known functions")

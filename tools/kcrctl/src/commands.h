@@ -32,6 +32,7 @@ struct ProfileOptions {
     bool keep_modes = false;
     bool list = false;
     bool kprobes = false;
+    bool types_only = false;
     bool json = false;
     double seconds = 10;
     bool seconds_given = false;

@@ -55,6 +55,56 @@ std::optional<std::size_t> length_of(const Types& types, const Prototype& protot
     return std::nullopt;
 }
 
+/// The field that says how long the memory is that field @p name points to: keylen for key,
+/// s_size for s, paramlen for params.
+std::string length_field(const Types& types, std::uint32_t structure, const std::string& name)
+{
+    auto singular = name;
+    if (singular.ends_with("s") && singular.size() > 1)
+        singular.pop_back();
+    for (const auto& stem : {name, singular}) {
+        for (const char* suffix : {"len", "_len", "size", "_size"}) {
+            const auto field = types.field(structure, stem + suffix);
+            if (field && !field->bitfield && types.is_scalar(field->type))
+                return stem + suffix;
+        }
+    }
+    return {};
+}
+
+/// A structure that describes data: numbers, names, and at least one pointer with its length. What
+/// counts of it, or nothing. One pointer to something else is let pass.
+std::string infer_structure(const Types& types, std::uint32_t structure, std::size_t at)
+{
+    std::string text;
+    unsigned data = 0;
+    unsigned unknown = 0;
+    for (const auto& name : types.field_names(structure)) {
+        const auto field = types.field(structure, name);
+        const auto path = fmt::format("arg{}->{}", at, name);
+        std::string item;
+        if (!field || field->bitfield) {
+            return {};
+        }
+        if (types.is_flat(field->type) && types.size(field->type) != 0) {
+            item = path;
+        } else if (types.is_pointer(field->type) && points_to_bytes(types, field->type)) {
+            const auto length = length_field(types, structure, name);
+            if (!length.empty()) {
+                item = fmt::format("{}[len=arg{}->{}]", path, at, length);
+                ++data;
+            } else if (types.is_pointer_to_const(field->type)) {
+                item = "cstr " + path;
+            }
+        }
+        if (item.empty())
+            ++unknown;
+        else
+            text += (text.empty() ? "" : ", ") + item;
+    }
+    return data != 0 && unknown <= 1 ? text : "";
+}
+
 /// What to say about a pointer, or nothing.
 std::string infer_pointer(const Types& types, const Prototype& prototype, std::size_t at)
 {
@@ -71,6 +121,8 @@ std::string infer_pointer(const Types& types, const Prototype& prototype, std::s
         return fmt::format("ptr[len=arg{}*{}]", at + 1, types.size(to));
     if (types.is_struct(to) && types.is_flat(to) && types.size(to) <= largest_struct)
         return fmt::format("ptr[{}]", types.size(to));
+    if (types.is_struct(to) && types.size(to) != 0 && types.size(to) <= largest_struct)
+        return infer_structure(types, to, at);
     return {};
 }
 

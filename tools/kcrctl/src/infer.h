@@ -21,7 +21,8 @@ struct Inference {
 };
 
 /// Finds out from types and parameter names what the input is: numbers, pointers to constant
-/// bytes with a length beside them, and pointers to constant structs without pointers.
+/// bytes with a length beside them, and pointers to constant structs, either without pointers or of
+/// the kind that describes data: with pointers that have a length beside them.
 Inference infer_args(const Types& types, const Prototype& prototype);
 
 /// True if nothing but the result can matter to the caller, as far as types tell: it returns

@@ -45,7 +45,9 @@ Verdict verdict_of(const Finding& finding)
     if (counts.equal == 0)
         return Verdict::no_repeats;
     // What somebody declared to be a computation needs no other evidence
-    if (!finding.measured.target.declared && finding.measured.results == 1 && counts.first > 1)
+    const auto& target = finding.measured.target;
+    const bool one_of_many = counts.first > 1 || !target.reads_memory;
+    if (!target.declared && finding.measured.results == 1 && one_of_many)
         return Verdict::constant;
     return finding.saving_ns > 0 ? Verdict::pays : Verdict::loses;
 }

@@ -15,6 +15,7 @@ struct Target {
     std::string function;
     std::string args;                     ///< the specification, as --args takes it
     std::optional<std::uint32_t> type_id; ///< of the function, if its type is known
+    bool reads_memory = false;            ///< its types say that it reads data, not only numbers
     bool declared = false;                ///< somebody says what the input is; not only its types
 };
 

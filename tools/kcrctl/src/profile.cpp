@@ -39,6 +39,8 @@ Result<Kernel> open_kernel(const ProfileOptions& options)
     if (!symbols)
         return symbols.error();
     Kernel kernel{std::move(*types), std::move(*symbols), Catalogue::builtin()};
+    if (options.types_only)
+        kernel.catalogue.forget_inputs();
     if (!options.catalogue.empty()) {
         const auto text = tool::read_file(options.catalogue);
         if (!text)

@@ -31,6 +31,18 @@ Types make_types()
         {{"a", fake.const_pointer(pair)}, {"b", fake.const_pointer(pair)}, {"len", fake.u32}});
     fake.function("of_words", fake.s32,
                   {{"words", fake.const_pointer(fake.u32)}, {"len", fake.u32}});
+    const int signature = fake.structure("signature", 40,
+                                         {{"s", fake.pointer(fake.u8), 0},
+                                          {"params", fake.pointer(0), 8},
+                                          {"s_size", fake.u32, 16},
+                                          {"paramlen", fake.u32, 20},
+                                          {"algo", fake.const_pointer(fake.u8), 24},
+                                          {"other", fake.pointer(node), 32}});
+    fake.function("verify", fake.s32, {{"sig", fake.const_pointer(signature)}});
+    const int names = fake.structure(
+        "names", 16,
+        {{"a", fake.const_pointer(fake.u8), 0}, {"b", fake.const_pointer(fake.u8), 8}});
+    fake.function("of_names", fake.s32, {{"names", fake.const_pointer(names)}});
     fake.function("of_node", fake.s32, {{"node", fake.const_pointer(node)}});
     fake.function("parse", fake.pointer(node), {{"data", bytes}, {"len", fake.size_t_}});
     fake.function("make_node", fake.pointer(node), {{"kind", fake.u32}});
@@ -80,6 +92,16 @@ TEST(Infer, StructsWithoutPointers)
     EXPECT_EQ(args_of(types, "of_words"), "?");                 // of words or of bytes?
 }
 
+TEST(Infer, StructsThatDescribeData)
+{
+    const auto types = make_types();
+    EXPECT_EQ(args_of(types, "verify"),
+              "arg0->s[len=arg0->s_size], arg0->params[len=arg0->paramlen], arg0->s_size, "
+              "arg0->paramlen, cstr arg0->algo");
+    EXPECT_TRUE(pure(types, "verify"));
+    EXPECT_EQ(args_of(types, "of_names"), "?"); // no data at all
+}
+
 TEST(Infer, WhatLooksLikeAComputation)
 {
     const auto types = make_types();
@@ -111,7 +133,7 @@ TEST(Candidates, TheHottestComeFirstAndKnownOnesAlways)
 {
     const std::vector<Target> all = {{"cold", "val"},
                                      {"hot", "val"},
-                                     {"known", "val", {}, true},
+                                     {.function = "known", .args = "val", .declared = true},
                                      {"unseen", "val"},
                                      {"warm", "val"}};
     SampleCounts samples;

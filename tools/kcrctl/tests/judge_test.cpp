@@ -20,7 +20,7 @@ const CostModel cost = {100, 1, "as the test says"};
 Measurement measured(const std::string& name, std::uint64_t calls, std::uint64_t repeats)
 {
     Measurement found;
-    found.target = {name, "val", {}, true};
+    found.target = {.function = name, .args = "val", .declared = true};
     found.attached = "fentry";
     found.counts.entered = calls;
     found.counts.returned = calls;
@@ -74,6 +74,8 @@ TEST(Judge, OneResultIsNoEvidenceUnlessDeclared)
     one.target.declared = false;
     EXPECT_EQ(judge(one, cost).verdict, Verdict::constant);
     one.counts.first = 1; // one input can have only one result
+    EXPECT_EQ(judge(one, cost).verdict, Verdict::constant);
+    one.target.reads_memory = true;
     EXPECT_EQ(judge(one, cost).verdict, Verdict::pays);
 }
 

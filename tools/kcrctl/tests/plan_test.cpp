@@ -36,7 +36,8 @@ Types make_types()
 Result<kcr_plan> plan(const std::string& function, const std::string& args)
 {
     const auto types = make_types();
-    return make_plan(&types, {function, args, types.function(function), true}, 4096);
+    return make_plan(
+        &types, {.function = function, .args = args, .type_id = types.function(function)}, 4096);
 }
 
 std::string message(const std::string& args)
@@ -126,13 +127,13 @@ TEST(Plan, MistakesAreExplained)
 
 TEST(Plan, WithoutTypesArgumentsAreWords)
 {
-    const auto made = make_plan(nullptr, {"f", "u32, ptr[len=arg2], -", {}, true}, 4096);
+    const auto made = make_plan(nullptr, {"f", "u32, ptr[len=arg2], -"}, 4096);
     ASSERT_TRUE(made.ok()) << made.error().message;
     EXPECT_EQ(made->ops[0].where.size, 4);
     EXPECT_EQ(made->ops[1].where.hops, 1);
     EXPECT_EQ(made->ops[1].length.size, 8);
     EXPECT_EQ(made->nr_args, 6U);
-    EXPECT_FALSE(make_plan(nullptr, {"f", "arg0->x", {}, true}, 4096).ok());
+    EXPECT_FALSE(make_plan(nullptr, {"f", "arg0->x"}, 4096).ok());
 }
 
 } // namespace kcr::ctl

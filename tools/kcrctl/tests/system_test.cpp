@@ -32,6 +32,14 @@ TEST(Catalogue, NewLinesComeBeforeOldOnes)
     EXPECT_EQ(catalogue.args("sha256"), "-, -, -");
 }
 
+TEST(Catalogue, InputsCanBeForgotten)
+{
+    auto catalogue = Catalogue::builtin();
+    catalogue.forget_inputs();
+    EXPECT_FALSE(catalogue.args("public_key_verify_signature"));
+    EXPECT_TRUE(catalogue.denied("bpf_map_lookup_elem"));
+}
+
 TEST(Catalogue, ErrorsNameTheLine)
 {
     Catalogue catalogue;
