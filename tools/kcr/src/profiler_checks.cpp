@@ -278,6 +278,9 @@ std::string profiler_script(const std::filesystem::path& tool, const std::filesy
                                fmt::format("{} module {} {} digest 20 100 1000 seccomp {}", load,
                                            module.string(), modules, processes));
     script +=
+        step("auto-types", profile + " --json --auto --types-only -- " +
+                               fmt::format("{} module {} {}", load, module.string(), modules));
+    script +=
         step("sites", profile + " --json --sites -- " + load +
                           fmt::format(" reuse-digest {} {} 1000", digests_distinct, digests_times));
     script += step("modes-after", "modes");
