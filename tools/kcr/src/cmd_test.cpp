@@ -79,6 +79,7 @@ const std::vector<Suite>& all_suites()
         {"kselftest", "what user space sees, in the guest", run_suite_kselftest},
         {"profit", "observe predicts what reuse saves", run_suite_profit},
         {"sites", "real work through the sites, with them off and on", run_suite_sites},
+        {"profiler", "kcrctl profile counts what loads of known size do", run_suite_profiler},
         {"kcsan", "torture in a kernel that looks for data races", run_suite_kcsan},
         {"series", "checkpatch, kernel-doc, sparse, W=1, git am", run_suite_series},
         {"zero-impact", "unpatched and patched kernels have the same code", run_suite_zero_impact},

@@ -104,6 +104,7 @@ void run_suite_tool(SuiteContext& context)
         return;
     }
     run_gtest(context, {.program = build / "kcr-tests"});
+    run_gtest(context, {.program = build / "kcrctl/kcrctl-tests"});
     check_format(context);
     if (context.quick) {
         context.report.skip("clang-tidy", "--quick");
@@ -112,6 +113,7 @@ void run_suite_tool(SuiteContext& context)
     std::error_code error;
     fs::remove(project.logs() / "clang-tidy.log", error);
     check_tidy(context, "tools/kcr", build, cpp_files(project, "tools/kcr", false), {});
+    check_tidy(context, "tools/kcrctl", build, cpp_files(project, "tools/kcrctl", false), {});
     check_native_tidy(context);
     check_tidy(context, "selftests", {}, cpp_files(project, "selftests", false),
                {"-std=c++20", "-D_GNU_SOURCE", "-I" + (project.root() / "include/uapi").string()});

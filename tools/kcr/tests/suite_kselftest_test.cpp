@@ -20,7 +20,7 @@ TEST(Suites, NamesAreThoseOfTheDocumentation)
     for (const auto& suite : all_suites())
         names.push_back(suite.name);
     EXPECT_THAT(names, ElementsAre("tool", "native", "model", "kunit-uml", "kunit-x86", "kselftest",
-                                   "profit", "kcsan", "series", "zero-impact"));
+                                   "profit", "profiler", "kcsan", "series", "zero-impact"));
 }
 
 } // namespace kcr::tool
