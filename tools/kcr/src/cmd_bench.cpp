@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "guest_sites.h"
 #include "process.h"
+#include "signed_module.h"
 #include "text.h"
 
 #include <CLI/CLI.hpp>
@@ -28,7 +29,7 @@ Result<Figures> bench_guest(const Project& project)
 {
     if (auto built = prepare_and_build(project, "base"); !built)
         return built.error();
-    const auto module = build_signed_module(project);
+    const auto module = build_signed_module(project, "base", sites_module);
     if (!module)
         return module.error();
     const auto request = sites_boot_request(project, "bench",

@@ -3,15 +3,15 @@
 
 #include "boot.h"
 #include "project.h"
-#include "result.h"
 
+#include <filesystem>
 #include <string>
 
 namespace kcr::tool
 {
 
-/// Builds the base kernel's test module and signs it with that kernel's key; returns its path.
-Result<std::filesystem::path> build_signed_module(const Project& project);
+/// The module that kcr-sites loads, for build_signed_module().
+inline constexpr const char* sites_module = "lib/crc7";
 
 /// The command line of kcr-sites, which takes real work through KCR's sites in the guest.
 std::string sites_command(const Project& project, const std::filesystem::path& module);

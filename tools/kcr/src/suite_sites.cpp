@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "guest_sites.h"
 #include "guest_tap.h"
+#include "signed_module.h"
 #include "suites.h"
 #include "text.h"
 
@@ -23,14 +24,13 @@ void run_suite_sites(SuiteContext& context)
         context.report.check("build", built);
         return;
     }
-    const auto module = build_signed_module(project);
+    const auto module = build_signed_module(project, "base", sites_module);
     if (!module) {
         context.report.fail("signed module", module.error().message + "\n" + module.error().hint);
         return;
     }
     const std::vector<GuestProgram> programs = {{"sites", sites_command(project, *module)}};
-    auto request =
-        sites_boot_request(project, "sites", guest_script(programs, program_timeout_s));
+    auto request = sites_boot_request(project, "sites", guest_script(programs, program_timeout_s));
     GuestTapFeed feed(context.report);
     request.on_out = [&](std::string_view text) { feed.chunk(text); };
     const auto outcome = boot(request);

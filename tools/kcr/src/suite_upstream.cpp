@@ -44,8 +44,8 @@ Result<std::filesystem::path> build_seccomp_tests(const Project& project)
     for (const auto& argv :
          {make_arguments(headers, cpu_count()),
           std::vector<std::string>{
-              "make", "-C", (project.src() / "tools/testing/selftests").string(),
-              "TARGETS=seccomp", "O=" + objects.string(), fmt::format("-j{}", cpu_count())}}) {
+              "make", "-C", (project.src() / "tools/testing/selftests").string(), "TARGETS=seccomp",
+              "O=" + objects.string(), fmt::format("-j{}", cpu_count())}}) {
         auto exit = run({.argv = argv, .env = make_environment(project), .log = log});
         if (!exit)
             return exit.error();
@@ -87,11 +87,10 @@ Result<Results> run_tests(const Project& project, const std::string& config,
     request.machine.memory_mb = 2048;
     request.machine.append = {"cryptomgr.noextratests=0", "cryptomgr.fuzz_iterations=10"};
     request.timeout_s = timeout_s;
-    request.job.argv = {
-        "/bin/sh", "-c",
-        fmt::format("{}; echo '{}'; awk '/^name/ {{n=$3}} /^driver/ {{d=$3}} "
-                    "/^selftest/ {{print n, d, $3}}' /proc/crypto",
-                    program.string(), crypto_mark)};
+    request.job.argv = {"/bin/sh", "-c",
+                        fmt::format("{}; echo '{}'; awk '/^name/ {{n=$3}} /^driver/ {{d=$3}} "
+                                    "/^selftest/ {{print n, d, $3}}' /proc/crypto",
+                                    program.string(), crypto_mark)};
     const auto outcome = boot(request);
     if (!outcome)
         return outcome.error();
@@ -118,16 +117,17 @@ void run_suite_upstream(SuiteContext& context)
         context.report.fail("run", error.message + "\n" + error.hint);
         return;
     }
-    context.report.check("enough of them", without->size() >= least_cases
-                                               ? Status()
-                                               : Error{fmt::format("only {}", without->size()), {}});
+    context.report.check("enough of them",
+                         without->size() >= least_cases
+                             ? Status()
+                             : Error{fmt::format("only {}", without->size()), {}});
     for (const auto& [name, expected] : *without) {
         const auto found = with->find(name);
         const auto got = found == with->end() ? "is missing" : found->second;
-        context.report.check(name, got == expected
-                                       ? Status()
-                                       : Error{fmt::format("{} with KCR, {} without", got, expected),
-                                               {}});
+        context.report.check(
+            name, got == expected
+                      ? Status()
+                      : Error{fmt::format("{} with KCR, {} without", got, expected), {}});
     }
 }
 

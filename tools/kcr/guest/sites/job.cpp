@@ -119,12 +119,12 @@ void sandbox_job(tap::Check& check)
 
     check.that(off.status == 0 && off.output.size() > 60, "the job does not run: " + off.output);
     check.that(on.status == 0 && on.output == off.output, "the job has another result with reuse");
-    check.that(watch.hits() > evaluations / 4,
-               "only " + std::to_string(watch.hits()) + " of " + std::to_string(evaluations) +
-                   " answers were reused");
+    check.that(watch.hits() > evaluations / 4, "only " + std::to_string(watch.hits()) + " of " +
+                                                   std::to_string(evaluations) +
+                                                   " answers were reused");
     figure("seccomp_job_hit_insns", mean(watch, "hit_ticks", "sampled_hits"));
-    remark("the job as a whole: " + std::to_string(off.instructions) + " instructions, with reuse " +
-           std::to_string(on.instructions));
+    remark("the job as a whole: " + std::to_string(off.instructions) +
+           " instructions, with reuse " + std::to_string(on.instructions));
     figure("seccomp_job_evaluations", static_cast<uint64_t>(evaluations));
     figure("seccomp_job_hits", static_cast<uint64_t>(watch.hits()));
 }

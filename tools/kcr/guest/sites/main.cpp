@@ -29,7 +29,8 @@ int main(int argc, char** argv)
     CLI::App app("Real work through KCR's sites, with and without reuse");
     sites::Settings settings;
 
-    app.add_option("--profile", settings.container_profile, "a container runtime's seccomp profile");
+    app.add_option("--profile", settings.container_profile,
+                   "a container runtime's seccomp profile");
     app.add_option("--module", settings.module, "a signed module to load");
     app.add_option("--processes", settings.processes, "processes to start");
     app.add_option("--loads", settings.loads, "how often to load the module");

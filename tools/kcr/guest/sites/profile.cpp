@@ -42,9 +42,9 @@ using Context = std::unique_ptr<void, Release>;
 
 /* The capabilities that a container has unless it asks for others */
 const std::set<std::string> container_caps = {
-    "CAP_CHOWN",  "CAP_DAC_OVERRIDE",     "CAP_FOWNER",  "CAP_FSETID", "CAP_KILL",
-    "CAP_SETGID", "CAP_NET_BIND_SERVICE", "CAP_SETFCAP", "CAP_SETUID", "CAP_SETPCAP",
-    "CAP_SYS_CHROOT"};
+    "CAP_CHOWN",  "CAP_DAC_OVERRIDE", "CAP_FOWNER",           "CAP_FSETID",
+    "CAP_KILL",   "CAP_SETGID",       "CAP_NET_BIND_SERVICE", "CAP_SETFCAP",
+    "CAP_SETUID", "CAP_SETPCAP",      "CAP_SYS_CHROOT"};
 const std::set<std::string> arches = {"amd64", "x32", "x86"};
 
 constexpr int last_call = 462;
@@ -94,9 +94,12 @@ bool applies(const json& rule)
 scmp_compare comparison(const std::string& name)
 {
     static const std::initializer_list<std::pair<const char*, scmp_compare>> names = {
-        {"SCMP_CMP_NE", SCMP_CMP_NE}, {"SCMP_CMP_LT", SCMP_CMP_LT},
-        {"SCMP_CMP_LE", SCMP_CMP_LE}, {"SCMP_CMP_EQ", SCMP_CMP_EQ},
-        {"SCMP_CMP_GE", SCMP_CMP_GE}, {"SCMP_CMP_GT", SCMP_CMP_GT},
+        {"SCMP_CMP_NE", SCMP_CMP_NE},
+        {"SCMP_CMP_LT", SCMP_CMP_LT},
+        {"SCMP_CMP_LE", SCMP_CMP_LE},
+        {"SCMP_CMP_EQ", SCMP_CMP_EQ},
+        {"SCMP_CMP_GE", SCMP_CMP_GE},
+        {"SCMP_CMP_GT", SCMP_CMP_GT},
         {"SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ}};
     for (const auto& [text, value] : names) {
         if (name == text)
@@ -111,10 +114,9 @@ std::vector<scmp_arg_cmp> conditions(const json& rule)
     if (!rule.contains("args") || rule.at("args").is_null())
         return result;
     for (const auto& arg : rule.at("args"))
-        result.push_back({arg.at("index").get<unsigned>(),
-                          comparison(arg.at("op").get<std::string>()),
-                          arg.at("value").get<scmp_datum_t>(),
-                          arg.value("valueTwo", scmp_datum_t{0})});
+        result.push_back(
+            {arg.at("index").get<unsigned>(), comparison(arg.at("op").get<std::string>()),
+             arg.at("value").get<scmp_datum_t>(), arg.value("valueTwo", scmp_datum_t{0})});
     return result;
 }
 
