@@ -32,7 +32,10 @@ static bool kcr_sigverify_is_verdict(int ret)
 }
 
 /* With its end, so that an empty name is not the same as none */
-#define KCR_NAME(name) { name, (name) ? strlen(name) + 1 : 0 }
+static struct kcr_part kcr_name(const char *name)
+{
+	return (struct kcr_part){ name, name ? strlen(name) + 1 : 0 };
+}
 
 /**
  * __kcr_sigverify() - verify a signature, or do it from memory
@@ -49,8 +52,8 @@ int __kcr_sigverify(const struct kcr_sigverify *request)
 		{ &pkey->algo, sizeof(pkey->algo) },
 		{ pkey->key, pkey->keylen }, { pkey->params, pkey->paramlen },
 		{ sig->s, sig->s_size }, { sig->digest, sig->digest_size },
-		KCR_NAME(pkey->pkey_algo), KCR_NAME(sig->pkey_algo),
-		KCR_NAME(sig->hash_algo), KCR_NAME(sig->encoding),
+		kcr_name(pkey->pkey_algo), kcr_name(sig->pkey_algo),
+		kcr_name(sig->hash_algo), kcr_name(sig->encoding),
 	};
 	const struct kcr_call call = {
 		.parts = parts,
@@ -64,4 +67,3 @@ int __kcr_sigverify(const struct kcr_sigverify *request)
 		return kcr_sigverify_compute(request);
 	return kcr_call(&kcr_sigverify_site, &kcr_sigverify_owner, &call);
 }
-EXPORT_SYMBOL_GPL(__kcr_sigverify);

@@ -104,8 +104,8 @@ static __always_inline u32 kcr_seccomp_answer(struct seccomp_filter *f,
 }
 
 static noinline u32 kcr_seccomp_run_slow(struct seccomp_filter *f,
-				      const struct seccomp_data *sd,
-				      struct seccomp_filter **match)
+					 const struct seccomp_data *sd,
+					 struct seccomp_filter **match)
 {
 	struct seccomp_filter *matched = NULL, *at = f;
 	struct kcr_query q __uninitialized;

@@ -221,15 +221,14 @@ static noinline int kcr_seccomp_lookup_mask(struct kcr_query *q,
 	const u32 *words = (const u32 *)sd;
 	unsigned long mask = (reads & ~KCR_READS_MASK) << KCR_READS_FIRST;
 	u32 *key = (u32 *)q->key;
-	unsigned int bit;
+	unsigned int bit, n = 0;
 
 	memset(key, 0, KCR_INLINE_MAX);
-	*key++ = words[0];
-	*key++ = words[1];
+	key[n++] = words[0];
+	key[n++] = words[1];
 	for_each_set_bit(bit, &mask, KCR_SECCOMP_WORDS)
-		*key++ = words[bit];
-	kcr_begin_inline(q, insns, (void *)key - (void *)q->key > 32 ?
-				   KCR_CLASS_64 : KCR_CLASS_32);
+		key[n++] = words[bit];
+	kcr_begin_inline(q, insns, n > 8 ? KCR_CLASS_64 : KCR_CLASS_32);
 	return kcr_lookup_unified(q);
 }
 

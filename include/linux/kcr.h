@@ -14,7 +14,6 @@
 #endif
 #include <linux/bitops.h>
 #include <linux/errno.h>
-#include <linux/export.h>
 #include <linux/init.h>
 #include <linux/jump_label.h>
 #include <linux/kcr_types.h>
@@ -85,7 +84,6 @@ void __kcr_query_end(struct kcr_query *q, bool hit);
  */
 #define KCR_GLOBAL_SITE(_name)						\
 	DEFINE_STATIC_KEY_FALSE(kcr_##_name##_key);			\
-	EXPORT_SYMBOL_GPL(kcr_##_name##_key);				\
 	static struct kcr_owner kcr_##_name##_owner;			\
 	static struct kcr_site kcr_##_name##_site = {			\
 		.name = #_name,						\

@@ -26,7 +26,7 @@ static __always_inline u64 kcr_fold(u64 a, u64 b)
 	asm("mulq %[b]" : "+a" (a), "=d" (high) : [b] "rm" (b) : "cc");
 	return a ^ high;
 #else
-	unsigned __int128 product = (unsigned __int128)a * b;
+	u128 product = (u128)a * b;
 
 	return (u64)product ^ (u64)(product >> 64);
 #endif

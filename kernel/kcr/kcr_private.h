@@ -269,9 +269,8 @@ static inline void kcr_debugfs_init(void) { }
 /* The tier beyond the CPU's own; NULL if nobody has used a site yet */
 static inline struct kcr_tier *kcr_query_tier(const struct kcr_query *q)
 {
-	/* Pairs with kcr_publish() */
 	if (unlikely(q->site->objects))
-		return smp_load_acquire(&kcr_l3_objects);
+		return smp_load_acquire(&kcr_l3_objects); /* see kcr_publish() */
 	return raw_cpu_read(kcr_l3_local);
 }
 

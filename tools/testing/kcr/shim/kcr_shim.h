@@ -38,6 +38,7 @@ typedef int32_t s32;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int64_t s64;
+typedef unsigned __int128 u128;
 typedef unsigned int gfp_t;
 typedef struct {
 	int counter;
