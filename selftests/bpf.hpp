@@ -237,8 +237,8 @@ inline Program random_program(long call, std::mt19937& random)
     static const std::array<unsigned, 6> alu = {BPF_ADD, BPF_SUB, BPF_MUL,
                                                 BPF_AND, BPF_OR,  BPF_XOR};
     static const std::array<unsigned, 4> jmp = {BPF_JEQ, BPF_JGT, BPF_JGE, BPF_JSET};
-    static const std::array<unsigned, 6> moves = {BPF_LD | BPF_IMM,  BPF_LDX | BPF_IMM,
-                                                  BPF_MISC | BPF_TAX, BPF_MISC | BPF_TXA,
+    static const std::array<unsigned, 6> moves = {BPF_LD | BPF_IMM,         BPF_LDX | BPF_IMM,
+                                                  BPF_MISC | BPF_TAX,       BPF_MISC | BPF_TXA,
                                                   BPF_LD | BPF_W | BPF_LEN, BPF_ALU | BPF_NEG};
     Program program = only_for(call);
     const unsigned length = 4 + draw(40);
@@ -258,13 +258,12 @@ inline Program random_program(long call, std::mt19937& random)
             break;
         case 2:
         case 3:
-            program.push_back(stmt(BPF_ALU | alu[draw(alu.size())] | (draw(2) != 0 ? BPF_X : BPF_K),
-                                   draw(5)));
+            program.push_back(
+                stmt(BPF_ALU | alu[draw(alu.size())] | (draw(2) != 0 ? BPF_X : BPF_K), draw(5)));
             break;
         case 4:
         case 5:
-            program.push_back(jump(BPF_JMP | jmp[draw(jmp.size())] |
-                                       (draw(4) == 0 ? BPF_X : BPF_K),
+            program.push_back(jump(BPF_JMP | jmp[draw(jmp.size())] | (draw(4) == 0 ? BPF_X : BPF_K),
                                    draw(5), static_cast<uint8_t>(draw(left + 1)),
                                    static_cast<uint8_t>(draw(left + 1))));
             break;

@@ -50,8 +50,8 @@ uint32_t fail_with(int err)
 /* Few values, so that the same arguments come again; large ones, too */
 uint64_t draw_argument(std::mt19937& random)
 {
-    static const std::array<uint64_t, 8> values = {
-        0, 1, 2, 3, 4, 0x100000000, 0x100000001, 0xffffffffffffffff};
+    static const std::array<uint64_t, 8> values = {0, 1,           2,           3,
+                                                   4, 0x100000000, 0x100000001, 0xffffffffffffffff};
     return values[random() % values.size()];
 }
 
@@ -93,7 +93,8 @@ void random_programs(tap::Check& check)
                    "a chain of random programs answers in another way, number " +
                        std::to_string(i));
     }
-    check.that(watch.hits() > 1000, "only " + std::to_string(watch.hits()) + " answers were reused");
+    check.that(watch.hits() > 1000,
+               "only " + std::to_string(watch.hits()) + " answers were reused");
 }
 
 /* An argument that no filter reads does not matter; one that is read does */
@@ -260,8 +261,8 @@ void new_filters_count_at_once(tap::Check& check)
             threads.emplace_back(ask);
         while (warm != 3)
             std::this_thread::yield();
-        const long err = bpf::install(bpf::if_arg(call, 0, 5, fail_with(EXDEV)),
-                                      SECCOMP_FILTER_FLAG_TSYNC);
+        const long err =
+            bpf::install(bpf::if_arg(call, 0, 5, fail_with(EXDEV)), SECCOMP_FILTER_FLAG_TSYNC);
         stage = 1;
         for (auto& thread : threads)
             thread.join();
@@ -411,7 +412,8 @@ void settings(tap::Check& check)
                        path + ": an old program is used after " + next);
             for (unsigned i = 0; i < 3; i++)
                 check.that(install_and_ask(program, EXDEV) == ok, path + ": an answer is wrong");
-            check.that(hits("seccomp_install") > shared, path + ": programs are not shared any more");
+            check.that(hits("seccomp_install") > shared,
+                       path + ": programs are not shared any more");
         }
     }
 }

@@ -78,9 +78,8 @@ Result<Machine> settle_machine(Machine machine)
 std::string kernel_command_line(const Machine& machine)
 {
     std::vector<std::string> parameters = {"console=ttyS0", "earlyprintk=serial,ttyS0,115200",
-                                           "panic=-1",      "rdinit=/init",
-                                           "loglevel=7",    "random.trust_cpu=on",
-                                           "nokaslr",
+                                           "panic=-1", "rdinit=/init", "loglevel=7",
+                                           "random.trust_cpu=on", "nokaslr",
                                            // They take minutes under emulation: upstream suite
                                            "cryptomgr.noextratests"};
     if (machine.iommu) {
