@@ -76,7 +76,10 @@ Signed make(const Kind& kind)
     shell("printf kcr > message && openssl dgst -sha256 -binary -out digest message && "
           "openssl dgst -sha256 -sign key.pem -out signature message");
     const Bytes cert = read_bytes("cert.der");
-    result.key = syscall(SYS_add_key, "asymmetric", kind.name, cert.data(), cert.size(),
+    /* One of the same name would be replaced */
+    static unsigned count;
+    const std::string name = "kcr test " + std::to_string(count++);
+    result.key = syscall(SYS_add_key, "asymmetric", name.c_str(), cert.data(), cert.size(),
                          KEY_SPEC_PROCESS_KEYRING);
     if (result.key < 0)
         throw tap::Skip(std::string(kind.name) + ": no such keys: " + std::strerror(errno));
@@ -139,7 +142,8 @@ void good_and_bad(const Kind& kind, tap::Check& check)
         check.that(got == want[how], std::string(kind.name) + ": " + std::to_string(got) +
                                          " instead of " + std::to_string(want[how]));
     }
-    check.that(watch.hits() > rounds / 2,
+    /* Half of the ways leave the signature's form as it is: the others are no verdicts of RSA */
+    check.that(watch.hits() > rounds / 3,
                "only " + std::to_string(watch.hits()) + " verdicts were reused");
 }
 

@@ -256,6 +256,11 @@ std::string profiler_script(const std::filesystem::path& tool, const std::filesy
         return fmt::format("step {} {}\n", name, command);
     };
     const std::string digest = " --json crypto_shash_digest -- ";
+    const auto set_modes = [](const std::string& mode) {
+        return "for site in sigverify seccomp_install seccomp_run; do "
+               "echo " +
+               mode + " > /sys/kernel/kcr/sites/$site/mode; done\n";
+    };
     std::string script = functions;
     script += step("traces-before", "traces") + step("modes-before", "modes");
     script += step("answer-alone", work);
@@ -274,12 +279,15 @@ std::string profiler_script(const std::filesystem::path& tool, const std::filesy
     script += step("random", profile + " --json --args 'out[len=arg1], val' get_random_bytes -- "
                                        "sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 "
                                        "18 19 20; do /bin/true; done'");
+    // What is reused already is not called
+    script += set_modes("off");
     script += step("auto", profile + " --json --auto -- " +
                                fmt::format("{} module {} {} digest 20 100 1000 seccomp {}", load,
                                            module.string(), modules, processes));
     script +=
         step("auto-types", profile + " --json --auto --types-only -- " +
                                fmt::format("{} module {} {}", load, module.string(), modules));
+    script += set_modes("reuse");
     script +=
         step("sites", profile + " --json --sites -- " + load +
                           fmt::format(" reuse-digest {} {} 1000", digests_distinct, digests_times));
