@@ -158,7 +158,7 @@ void other_keys(tap::Check& check)
     other.signature = one.signature;
     for (unsigned i = 0; i < 8; i++) {
         check.that(verify(one, kind) == 0, "a good signature is rejected");
-        check.that(verify(other, kind) == EKEYREJECTED, "another key's signature is accepted");
+        check.that(verify(other, kind) != 0, "another key's signature is accepted");
         check.that(verify(good, kind) == 0, "a good signature is rejected");
     }
 }
