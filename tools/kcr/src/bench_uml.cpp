@@ -42,8 +42,9 @@ void add_ratios(Figures& figures)
         ratios["uml.ratio_" + what] = ratio;
         for (const auto& target : targets) {
             if (what == target.name)
-                figures.comments.push_back(fmt::format("{} compute / hit = {:.0f} (target {:.0f})",
-                                                       what, ratio, target.ratio));
+                figures.comments.push_back(
+                    fmt::format("{} compute / hit = {:.0f} (target {:.0f}{})", what, ratio,
+                                target.ratio, ratio < target.ratio ? ", missed" : ""));
         }
     }
     figures.values.update(ratios);

@@ -51,6 +51,7 @@ void boot_and_run(SuiteContext& context, const std::filesystem::path& dir,
                   const std::vector<std::string>& names)
 {
     std::vector<GuestProgram> programs;
+    programs.reserve(names.size());
     for (const auto& name : names)
         programs.push_back({name, (dir / name).string()});
     const auto& project = context.project;

@@ -42,4 +42,19 @@ TEST(Bench, ComparesWithFloorsAndPeers)
                                     "hit_rate_full = 90.00 (target 88.00)"));
 }
 
+TEST(Bench, DividesWhatUserModeLinuxMeasured)
+{
+    const auto figures =
+        parse_uml_bench("    # sigverify_ticks: uml.sigverify_rsa2048_compute_ticks 227000\n"
+                        "    # sigverify_ticks: uml.sigverify_rsa2048_hit_ticks 500\n"
+                        "    # sigverify_ticks: uml.alone_compute_ticks 3\n"
+                        "ok 1 sigverify_ticks\n");
+    EXPECT_EQ(figures.values["uml.sigverify_rsa2048_hit_ticks"], 500);
+    EXPECT_EQ(figures.values["uml.ratio_sigverify_rsa2048"], 454);
+    EXPECT_EQ(figures.values.size(), 4U);
+    EXPECT_THAT(figures.comments,
+                ElementsAre("sigverify_rsa2048 compute / hit = 454 (target 500, missed)"));
+    EXPECT_TRUE(parse_uml_bench("ok 1 nothing").values.empty());
+}
+
 } // namespace kcr::tool

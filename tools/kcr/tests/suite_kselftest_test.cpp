@@ -20,7 +20,8 @@ TEST(Suites, NamesAreThoseOfTheDocumentation)
     for (const auto& suite : all_suites())
         names.push_back(suite.name);
     EXPECT_THAT(names, ElementsAre("tool", "native", "model", "kunit-uml", "kunit-x86", "kselftest",
-                                   "profit", "profiler", "kcsan", "series", "zero-impact"));
+                                   "profit", "sites", "profiler", "kcsan", "series", "zero-impact",
+                                   "upstream"));
 }
 
 } // namespace kcr::tool
