@@ -36,7 +36,8 @@ int run_test(const Project& project, const Options& options)
 {
     if (options.list) {
         for (const auto& suite : all_suites())
-            fmt::print("{:<12} {}\n", suite.name, suite.about);
+            fmt::print("{:<12} {}{}\n", suite.name, suite.about,
+                       suite.on_request ? " (only if named)" : "");
         return 0;
     }
     const auto names = suite_names();
@@ -47,9 +48,9 @@ int run_test(const Project& project, const Options& options)
     Report report;
     SuiteContext context{project, report, options.quick, options.config};
     for (const auto& suite : all_suites()) {
-        const bool wanted = options.suites.empty() ||
-                            std::find(options.suites.begin(), options.suites.end(), suite.name) !=
-                                options.suites.end();
+        const bool named = std::find(options.suites.begin(), options.suites.end(), suite.name) !=
+                           options.suites.end();
+        const bool wanted = named || (options.suites.empty() && !suite.on_request);
         if (!wanted || interrupted() != 0)
             continue;
         report.begin_suite(suite.name);
@@ -80,7 +81,7 @@ const std::vector<Suite>& all_suites()
         {"profit", "observe predicts what reuse saves", run_suite_profit},
         {"sites", "real work through the sites, with them off and on", run_suite_sites},
         {"profiler", "kcrctl profile counts what loads of known size do", run_suite_profiler},
-        {"kcsan", "torture in a kernel that looks for data races", run_suite_kcsan},
+        {"kcsan", "torture in a kernel that looks for data races", run_suite_kcsan, true},
         {"series", "checkpatch, kernel-doc, sparse, W=1, git am", run_suite_series},
         {"zero-impact", "unpatched and patched kernels have the same code", run_suite_zero_impact},
         {"upstream", "the kernel's own tests, with and without KCR", run_suite_upstream},
@@ -90,7 +91,8 @@ const std::vector<Suite>& all_suites()
 
 void add_test(CLI::App& app, const Project& project, int& status)
 {
-    auto* command = app.add_subcommand("test", "Run test suites (all without an argument)");
+    auto* command =
+        app.add_subcommand("test", "Run test suites (most of them without an argument)");
     auto options = std::make_shared<Options>();
     command->add_option("suite", options->suites, "suites to run");
     command->add_flag("--quick", options->quick, "leave out what takes minutes");

@@ -32,6 +32,8 @@ struct Suite {
     std::string name;
     std::string about;
     void (*run)(SuiteContext& context);
+    /// Runs only if it is named: it builds a kernel that nothing else needs.
+    bool on_request = false;
 };
 
 /// All suites, in the order in which they run.
