@@ -26,6 +26,7 @@ struct Started {
     Numbers instructions; /* of seccomp(), for each process */
     Numbers answers;      /* of some system calls, of all processes */
     int64_t jit_bytes = 0;
+    int64_t jit_bytes_left = 0; /* when the processes are gone, and all is forgotten */
 };
 
 uint64_t answer(long call, unsigned long a = 0, unsigned long b = 0, unsigned long c = 0)
@@ -56,11 +57,21 @@ Numbers probe()
             answer(SYS_chroot)};
 }
 
+/* Images are freed by a worker, after a grace period */
+int64_t bytes_in_the_end()
+{
+    constexpr unsigned tries = 100;
+
+    for (unsigned i = 0; i < tries && JitMemory::bytes() != 0; i++)
+        usleep(50'000);
+    return JitMemory::bytes();
+}
+
 Started start_processes(const Program& profile, unsigned count)
 {
     const JitMemory memory;
-    std::vector<Child> children;
     Started started;
+    std::vector<Child> children;
 
     for (unsigned i = 0; i < count; i++) {
         children.emplace_back([&] {
@@ -74,6 +85,11 @@ Started start_processes(const Program& profile, unsigned count)
         started.answers.insert(started.answers.end(), numbers.begin() + 1, numbers.end());
     }
     started.jit_bytes = JitMemory::bytes();
+    children.clear();
+    {
+        const kcr::ScopedMode forgetting("seccomp_install", "off");
+    }
+    started.jit_bytes_left = bytes_in_the_end();
     return started;
 }
 
@@ -101,6 +117,10 @@ void containers(const Settings& settings, tap::Check& check)
     check.that(on.jit_bytes < off.jit_bytes / (settings.processes / 10),
                "compiled programs take " + std::to_string(on.jit_bytes) + " bytes, " +
                    std::to_string(off.jit_bytes) + " without reuse");
+
+    check.that(off.jit_bytes_left == 0 && on.jit_bytes_left == 0,
+               "compiled programs are left that nobody uses: " +
+                   std::to_string(on.jit_bytes_left) + " bytes");
 
     const uint64_t compute = median(off.instructions);
     const uint64_t hit = median(on.instructions);
