@@ -19,11 +19,17 @@
 
 KCR_GLOBAL_SITE(sigverify);
 
+struct kcr_sigverify_args {
+	const struct public_key *pkey;
+	const struct public_key_signature *sig;
+	kcr_sigverify_t verify;
+};
+
 static int kcr_sigverify_compute(const void *arg)
 {
-	const struct kcr_sigverify *request = arg;
+	const struct kcr_sigverify_args *args = arg;
 
-	return request->verify(request->pkey, request->sig);
+	return args->verify(args->pkey, args->sig);
 }
 
 static bool kcr_sigverify_is_verdict(int ret)
@@ -38,16 +44,18 @@ static struct kcr_part kcr_name(const char *name)
 }
 
 /**
- * __kcr_sigverify() - verify a signature, or do it from memory
- * @request: the key, the signature, and what verifies it, if need be
+ * kcr_sigverify() - verify a signature, or do it from memory
+ * @pkey: the key
+ * @sig: the signature
+ * @verify: what verifies it, if need be
  *
  * Context: may sleep.
- * Return: what verifying returns.
+ * Return: what @verify returns.
  */
-int __kcr_sigverify(const struct kcr_sigverify *request)
+int kcr_sigverify(const struct public_key *pkey,
+		  const struct public_key_signature *sig, kcr_sigverify_t verify)
 {
-	const struct public_key_signature *sig = request->sig;
-	const struct public_key *pkey = request->pkey;
+	const struct kcr_sigverify_args args = { pkey, sig, verify };
 	const struct kcr_part parts[] = {
 		{ &pkey->algo, sizeof(pkey->algo) },
 		{ pkey->key, pkey->keylen }, { pkey->params, pkey->paramlen },
@@ -59,11 +67,11 @@ int __kcr_sigverify(const struct kcr_sigverify *request)
 		.parts = parts,
 		.nr_parts = ARRAY_SIZE(parts),
 		.compute = kcr_sigverify_compute,
-		.arg = request,
+		.arg = &args,
 		.keep = kcr_sigverify_is_verdict,
 	};
 
 	if (fips_enabled || pkey->key_is_private)
-		return kcr_sigverify_compute(request);
+		return verify(pkey, sig);
 	return kcr_call(&kcr_sigverify_site, &kcr_sigverify_owner, &call);
 }

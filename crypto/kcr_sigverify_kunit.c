@@ -34,7 +34,7 @@ static int fake_verify(const struct public_key *pkey,
 static int faked(const struct public_key *pkey,
 		 const struct public_key_signature *sig)
 {
-	return kcr_sigverify((struct kcr_sigverify){ pkey, sig, fake_verify });
+	return kcr_sigverify(pkey, sig, fake_verify);
 }
 
 /* Whether the algorithm is there, and the signature good without us */

@@ -7,9 +7,9 @@
 #define _KCR_SECCOMP_H
 
 static int seccomp_check_filter(struct sock_filter *filter, unsigned int flen);
-static u32 seccomp_run_chain(struct seccomp_filter *f,
-			     const struct seccomp_data *sd,
-			     struct seccomp_filter **match);
+static __always_inline u32 seccomp_run_chain(struct seccomp_filter *f,
+					     const struct seccomp_data *sd,
+					     struct seccomp_filter **match);
 
 #ifdef CONFIG_KCR_SECCOMP
 

@@ -12,28 +12,17 @@
 
 DECLARE_STATIC_KEY_FALSE(kcr_sigverify_key);
 
-/**
- * struct kcr_sigverify - a signature to be verified
- * @pkey: the key
- * @sig: the signature
- * @verify: what verifies it
- */
-struct kcr_sigverify {
-	const struct public_key *pkey;
-	const struct public_key_signature *sig;
-	int (*verify)(const struct public_key *pkey,
-		      const struct public_key_signature *sig);
-};
+typedef int (*kcr_sigverify_t)(const struct public_key *pkey,
+			       const struct public_key_signature *sig);
 
-int __kcr_sigverify(const struct kcr_sigverify *request);
+int kcr_sigverify(const struct public_key *pkey,
+		  const struct public_key_signature *sig, kcr_sigverify_t verify);
 
-/* The gate of the sigverify site: the verdict as computed, or as remembered */
-static __always_inline int kcr_sigverify(const struct kcr_sigverify request)
+/* The gate of the sigverify site */
+static __always_inline bool kcr_sigverify_reusing(void)
 {
-	if (IS_ENABLED(CONFIG_KCR_SIGVERIFY) &&
-	    static_branch_unlikely(&kcr_sigverify_key))
-		return __kcr_sigverify(&request);
-	return request.verify(request.pkey, request.sig);
+	return IS_ENABLED(CONFIG_KCR_SIGVERIFY) &&
+	       static_branch_unlikely(&kcr_sigverify_key);
 }
 
 #endif /* _CRYPTO_KCR_SIGVERIFY_H */
