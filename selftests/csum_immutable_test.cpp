@@ -17,7 +17,7 @@ using tap::Check;
 namespace
 {
 
-constexpr size_t file_size = 128 * 1024;
+constexpr size_t file_size = size_t{128} * 1024;
 constexpr size_t image_blocks = 128;
 
 /* A connection over a device without checksum offload, and the site switched on */

@@ -70,7 +70,8 @@ std::vector<Packet> datagrams(const Pair& pair, int file, unsigned rounds)
 
     pair.to.enter();
     const afalg::Fd sink = net::make_socket(AF_INET, SOCK_DGRAM, 0);
-    bind(sink.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to));
+    if (bind(sink.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0)
+        afalg::fail("bind");
     pair.from.enter();
     const afalg::Fd source = net::make_socket(AF_INET, SOCK_DGRAM, 0);
     if (bind(source.get(), reinterpret_cast<const sockaddr*>(&from), sizeof(from)) != 0 ||
@@ -99,7 +100,7 @@ void compare_datagrams(Check& check, const Pair& pair, const std::string& what)
     Site::warm([&] { datagrams(pair, file.get(), 1); });
     const Watch watch("csum");
     const auto reused = datagrams(pair, file.get(), rounds);
-    check.that(watch.hits() >= static_cast<int64_t>((rounds - 1) * 8),
+    check.that(watch.hits() >= (int64_t{rounds} - 1) * 8,
                what + ": only " + std::to_string(watch.hits()) + " hits");
     check.that(plain.size() == rounds * pieces.size() && reused.size() == plain.size(),
                what + ": " + std::to_string(plain.size()) + " and " +

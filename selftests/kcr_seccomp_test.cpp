@@ -55,14 +55,14 @@ uint64_t draw_argument(std::mt19937& random)
     return values[random() % values.size()];
 }
 
-/* Asks a chain of random programs about random arguments; the first is the newest */
+/* Asks a chain of random programs about random arguments; the last is the newest */
 int ask_random(const std::vector<Program>& chain, uint32_t seed)
 {
     std::mt19937 random(seed);
     seccomp_data data = {};
 
-    for (auto program = chain.rbegin(); program != chain.rend(); ++program) {
-        if (bpf::install(*program) != 0)
+    for (const auto& program : chain) {
+        if (bpf::install(program) != 0)
             return bad;
     }
     data.nr = call;
@@ -71,7 +71,7 @@ int ask_random(const std::vector<Program>& chain, uint32_t seed)
         for (auto& arg : data.args)
             arg = random() % 4 != 0 ? 1 : draw_argument(random);
         /* All of them fail with some errno: the newest filter decides */
-        const uint32_t ret = bpf::Machine::run(chain.front(), data);
+        const uint32_t ret = bpf::Machine::run(chain.back(), data);
         const auto* a = data.args;
         const long got = answer(a[0], a[1], a[2], a[3], a[4], a[5]);
         if (got != -static_cast<long>(ret & SECCOMP_RET_DATA))
@@ -109,7 +109,8 @@ void only_what_is_read(tap::Check& check)
         for (unsigned i = 0; i < 256; i++) {
             const long want = i % 2 != 0 ? -EXDEV : parent;
             /* The upper half of the argument is not read, either */
-            if (answer(i, i * 3, (i % 2 != 0 ? 7 : 5) | uint64_t{i} << 32, i, i, i) != want)
+            if (answer(i, uint64_t{i} * 3, (i % 2 != 0 ? 7 : 5) | uint64_t{i} << 32, i, i, i) !=
+                want)
                 return bad;
         }
         return ok;

@@ -109,7 +109,7 @@ Signed spoiled(Signed what, unsigned how)
     case 0:
         break;
     case 1:
-        what.digest[how * 7] ^= 1;
+        what.digest[7] ^= 1;
         break;
     case 2:
         what.digest.back() ^= 0x80;
@@ -196,6 +196,7 @@ int main()
 {
     std::vector<tap::Case> cases;
 
+    cases.reserve(kinds.size() + 2);
     for (const Kind& kind : kinds)
         cases.push_back({std::string(kind.name) + ", good and bad ones in any order",
                          [&](tap::Check& check) { good_and_bad(kind, check); }});
