@@ -62,8 +62,12 @@ std::set<std::string> object_files(const fs::path& dir)
     for (fs::recursive_directory_iterator it(dir, error), end; !error && it != end;
          it.increment(error)) {
         const auto name = it->path().filename().string();
+        const auto path = it->path().lexically_relative(dir).generic_string();
+        // Programs that the build runs, which it does not need for each configuration
+        if (path.starts_with("tools/"))
+            continue;
         if (it->path().extension() == ".o" && name != "vmlinux.o" && !name.starts_with(".tmp_"))
-            files.insert(it->path().lexically_relative(dir).generic_string());
+            files.insert(path);
     }
     return files;
 }
