@@ -99,6 +99,21 @@ std::string without_bug_lines(std::string content)
     return content;
 }
 
+/// ASSERT_RTNL() and the like pass line and file to what prints them: mov $LINE,%edx; mov
+/// $FILE,%rsi.
+std::string without_warning_lines(std::string content)
+{
+    constexpr std::size_t line_size = 4;
+    constexpr char mov_edx = '\xba';
+    constexpr std::string_view mov_rsi = "\x48\xc7\xc6";
+    for (std::size_t at = 0; at + 1 + line_size + mov_rsi.size() <= content.size(); ++at) {
+        if (content[at] == mov_edx &&
+            content.compare(at + 1 + line_size, mov_rsi.size(), mov_rsi) == 0)
+            content.replace(at + 1, line_size, line_size, '\0');
+    }
+    return content;
+}
+
 bool ignored_section(std::string_view name)
 {
     return name == ".note.gnu.build-id";
@@ -110,6 +125,8 @@ bool same_section(const ElfSection& a, const ElfSection& b)
         return false;
     if (a.name == "__bug_table")
         return without_bug_lines(a.content) == without_bug_lines(b.content);
+    if (a.name.starts_with(".text"))
+        return without_warning_lines(a.content) == without_warning_lines(b.content);
     return a.content == b.content;
 }
 

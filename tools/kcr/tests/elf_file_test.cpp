@@ -66,6 +66,22 @@ TEST(ElfFile, OnlyLineNumbersInTheBugTableMayDiffer)
     EXPECT_THAT(differing_sections(a, b), ElementsAre("__bug_table"));
 }
 
+TEST(ElfFile, OnlyLineNumbersOfWarningsMayDifferInCode)
+{
+    using namespace std::string_literals;
+    const auto code = [](const std::string& bytes) {
+        ElfFile file;
+        file.sections.push_back({".text", 0, bytes.size(), bytes, {}});
+        return file;
+    };
+    const auto a = code("\xba\x10\0\0\0\x48\xc7\xc6\0\0\0\0"s);
+    EXPECT_THAT(differing_sections(a, code("\xba\x12\0\0\0\x48\xc7\xc6\0\0\0\0"s)), IsEmpty());
+    EXPECT_THAT(differing_sections(a, code("\xbf\x10\0\0\0\x48\xc7\xc6\0\0\0\0"s)),
+                ElementsAre(".text"));
+    EXPECT_THAT(differing_sections(code("\xba\x10\0\0\0\xc3"s), code("\xba\x12\0\0\0\xc3"s)),
+                ElementsAre(".text"));
+}
+
 TEST(ElfFile, MissingSectionIsADifference)
 {
     ElfFile a;
