@@ -9,10 +9,9 @@
 #ifndef _LINUX_KCR_SECCOMP_H
 #define _LINUX_KCR_SECCOMP_H
 
-#include <asm/seccomp.h>
 #include <linux/kcr.h>
 #include <linux/log2.h>
-#include <uapi/linux/seccomp.h>
+#include <linux/seccomp.h>
 
 struct bpf_prog;
 struct seccomp_data;

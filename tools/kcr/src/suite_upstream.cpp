@@ -123,6 +123,11 @@ void run_suite_upstream(SuiteContext& context)
                              : Error{fmt::format("only {}", without->size()), {}});
     for (const auto& [name, expected] : *without) {
         const auto found = with->find(name);
+        // Tests make instances of templates to compare with, and these go again
+        if (found == with->end() && name.starts_with("testmgr")) {
+            context.report.skip(name, "is not there any more");
+            continue;
+        }
         const auto got = found == with->end() ? "is missing" : found->second;
         context.report.check(
             name, got == expected

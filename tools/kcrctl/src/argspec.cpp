@@ -35,7 +35,7 @@ constexpr std::array<Word, 18> known_words = {{
     {"val", ItemKind::value, 0, false},
     {"ptr", ItemKind::memory, 0, false},
     {"out", ItemKind::output, 0, false},
-    {"inout", ItemKind::inout, 0, false},
+    {"both", ItemKind::both, 0, false},
     {"cstr", ItemKind::string, 0, false},
     {"id", ItemKind::identity, 0, false},
     {"-", ItemKind::ignored, 0, false},
@@ -240,9 +240,9 @@ private:
         if (sized)
             item.length = length();
         const bool takes_length = !named || item.kind == ItemKind::memory ||
-                                  item.kind == ItemKind::output || item.kind == ItemKind::inout;
+                                  item.kind == ItemKind::output || item.kind == ItemKind::both;
         if (sized && !takes_length)
-            throw Failure{item.at, "only ptr, out, inout and fields have a length"};
+            throw Failure{item.at, "only ptr, out, both and fields have a length"};
         if (!sized && takes_length && named && !item.subject)
             fail("expected '[' and a length, as in ptr[64] or ptr[len=arg2]");
         if (sized && !named)

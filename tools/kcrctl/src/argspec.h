@@ -41,7 +41,7 @@ enum class ItemKind {
     value,    ///< u64, val, or a field's value
     memory,   ///< ptr[...]: input
     output,   ///< out[...]: a part of the result
-    inout,    ///< both
+    both,     ///< both
     string,   ///< cstr
     identity, ///< id: the pointer itself is a part of the input
     ignored,  ///< -

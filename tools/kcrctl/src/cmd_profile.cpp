@@ -19,7 +19,7 @@ constexpr const char* examples =
     "  u8 u16 u32 u64 s8 s16 s32 s64   a number of this size; val: as its type says\n"
     "  ptr[64]  ptr[len=arg2]          memory that is read, so many bytes\n"
     "  ptr[len=arg2*8]                 ... so many elements of 8 bytes\n"
-    "  out[32]  inout[len=arg1]        memory that is written, or both: part of the result\n"
+    "  out[32]  both[len=arg1]         memory that is written, or both: part of the result\n"
     "  cstr                            a string\n"
     "  id                              a pointer as such: other object, other input\n"
     "  -                               does not count\n"

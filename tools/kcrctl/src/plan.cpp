@@ -256,9 +256,9 @@ private:
         Place place = item.subject ? resolve(*item.subject) : argument_place(number);
         kcr_op op{};
         op.user = item.user ? 1 : 0;
-        op.when = item.kind == ItemKind::output  ? KCR_WHEN_OUT
-                  : item.kind == ItemKind::inout ? KCR_WHEN_IN | KCR_WHEN_OUT
-                                                 : KCR_WHEN_IN;
+        op.when = item.kind == ItemKind::output ? KCR_WHEN_OUT
+                  : item.kind == ItemKind::both ? KCR_WHEN_IN | KCR_WHEN_OUT
+                                                : KCR_WHEN_IN;
         fill(op, item, place, at);
         op.where = place.path;
         if (plan_.nr_ops == KCR_MAX_OPS)
