@@ -34,11 +34,22 @@ static noinline u32 kcr_bench_nothing(struct seccomp_filter *f,
 	return SECCOMP_RET_ALLOW;
 }
 
+static noinline u32 kcr_bench_chain(struct seccomp_filter *f,
+				    const struct seccomp_data *sd,
+				    struct seccomp_filter **match)
+{
+	return seccomp_run_chain(f, sd, match);
+}
+
+/* As kcr_seccomp_run(), but for the registers that its caller has saved anyway */
 static noinline u32 kcr_bench_reuse(struct seccomp_filter *f,
 				    const struct seccomp_data *sd,
 				    struct seccomp_filter **match)
 {
-	return kcr_seccomp_run(f, sd, match);
+	if (static_branch_unlikely(&kcr_seccomp_run_key) &&
+	    kcr_should_cache_size(&kcr_seccomp_run_site, f->kcr.size))
+		return __kcr_seccomp_run(f, sd, match);
+	return kcr_bench_chain(f, sd, match);
 }
 
 static u64 kcr_bench_run(struct seccomp_filter *f, const struct seccomp_data *sd,
@@ -79,7 +90,7 @@ static int kcr_bench_seccomp_show(struct seq_file *m, void *v)
 		sd.arch = SECCOMP_ARCH_NATIVE;
 		nothing = kcr_bench_run(f, &sd, kcr_bench_nothing);
 		seq_printf(m, "%d %llu %llu\n", sd.nr,
-			   kcr_bench_run(f, &sd, seccomp_run_chain) - nothing,
+			   kcr_bench_run(f, &sd, kcr_bench_chain) - nothing,
 			   kcr_bench_run(f, &sd, kcr_bench_reuse) - nothing);
 	}
 	return 0;
