@@ -119,8 +119,8 @@ void containers(const Settings& settings, tap::Check& check)
                    std::to_string(off.jit_bytes) + " without reuse");
 
     check.that(off.jit_bytes_left == 0 && on.jit_bytes_left == 0,
-               "compiled programs are left that nobody uses: " +
-                   std::to_string(on.jit_bytes_left) + " bytes");
+               "compiled programs are left that nobody uses: " + std::to_string(on.jit_bytes_left) +
+                   " bytes");
 
     const uint64_t compute = median(off.instructions);
     const uint64_t hit = median(on.instructions);
