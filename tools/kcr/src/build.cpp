@@ -243,6 +243,35 @@ Result<std::string> build_kernel(const Project& project, const BuildRequest& req
     return std::move(exit->output);
 }
 
+Result<fs::path> build_selftests(const Project& project, const std::string& config,
+                                 const std::string& target)
+{
+    auto lock = BuildLock::take(project);
+    if (!lock)
+        return lock.error();
+    const auto objects = Project::objects(project.src(), config);
+    const BuildRequest headers = {.tree = project.src(),
+                                  .config = config,
+                                  .targets = {"headers_install"},
+                                  .log_name = "headers.log"};
+    const auto log = project.logs() / ("build-selftests-" + target + ".log");
+    std::error_code error;
+    fs::remove(log, error);
+    for (const auto& argv :
+         {make_arguments(headers, cpu_count()),
+          std::vector<std::string>{
+              "make", "-C", (project.src() / "tools/testing/selftests").string(),
+              "TARGETS=" + target, "O=" + objects.string(), fmt::format("-j{}", cpu_count())}}) {
+        auto exit = run({.argv = argv, .env = make_environment(project), .log = log});
+        if (!exit)
+            return exit.error();
+        if (!exit->success())
+            return Error{"building the selftests of " + target + " failed",
+                         join(failure_lines(exit->output), "\n") + "\nfull log: " + log.string()};
+    }
+    return objects / "kselftest" / target;
+}
+
 Command kunit_py(const Project& project, const std::string& action)
 {
     Command command{.argv = {"python3", "tools/testing/kunit/kunit.py", action,

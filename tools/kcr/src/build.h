@@ -46,6 +46,11 @@ Status configure(const Project& project, const BuildRequest& request);
 /// configure(), then make. Needs the build lock. Returns the output of make.
 Result<std::string> build_kernel(const Project& project, const BuildRequest& request);
 
+/// Builds the kernel's selftests of @p target (a folder of tools/testing/selftests) for @p config;
+/// returns the folder with the programs.
+Result<std::filesystem::path> build_selftests(const Project& project, const std::string& config,
+                                              const std::string& target);
+
 /// Builds the UML kernel with the stock kunit.py. Needs the build lock.
 Status build_uml(const Project& project);
 

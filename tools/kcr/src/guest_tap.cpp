@@ -80,4 +80,22 @@ void GuestTapFeed::flush()
     }
 }
 
+void run_guest_tap(SuiteContext& context, BootRequest request,
+                   const std::vector<GuestProgram>& programs)
+{
+    GuestTapFeed feed(context.report);
+    request.on_out = [&](std::string_view text) { feed.chunk(text); };
+    const auto outcome = boot(request);
+    if (!outcome) {
+        context.report.fail("boot", outcome.error().message);
+        return;
+    }
+    feed.finish(programs);
+    // "sites.console.log" stands beside "sites.log"
+    auto log = request.console_log;
+    log.replace_extension().replace_extension(".log");
+    [[maybe_unused]] const auto kept = write_file_atomic(log, outcome->out + outcome->err);
+    context.report.check("console", outcome->success() ? Status() : Error{outcome->describe(), {}});
+}
+
 } // namespace kcr::tool

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #pragma once
 
+#include "boot.h"
 #include "report.h"
+#include "suites.h"
 #include "tap.h"
 
 #include <string>
@@ -44,5 +46,10 @@ private:
     std::string partial_;
     std::vector<std::string> ended_;
 };
+
+/// Boots @p request, which runs guest_script(@p programs), reports its cases and the console, and
+/// keeps the output beside the console's log.
+void run_guest_tap(SuiteContext& context, BootRequest request,
+                   const std::vector<GuestProgram>& programs);
 
 } // namespace kcr::tool

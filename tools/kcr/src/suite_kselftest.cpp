@@ -18,35 +18,6 @@ namespace
 constexpr double program_timeout_s = 420;
 constexpr double boot_allowance_s = 120;
 
-/// Builds the selftests; returns the directory with the programs.
-Result<std::filesystem::path> build_selftests(const Project& project, const std::string& config)
-{
-    auto lock = BuildLock::take(project);
-    if (!lock)
-        return lock.error();
-    const auto objects = Project::objects(project.src(), config);
-    const BuildRequest headers = {.tree = project.src(),
-                                  .config = config,
-                                  .targets = {"headers_install"},
-                                  .log_name = "headers.log"};
-    const auto log = project.logs() / "build-kselftest.log";
-    std::error_code error;
-    std::filesystem::remove(log, error);
-    for (const auto& argv :
-         {make_arguments(headers, cpu_count()),
-          std::vector<std::string>{
-              "make", "-C", (project.src() / "tools/testing/selftests").string(), "TARGETS=kcr",
-              "O=" + objects.string(), fmt::format("-j{}", cpu_count())}}) {
-        auto exit = run({.argv = argv, .env = make_environment(project), .log = log});
-        if (!exit)
-            return exit.error();
-        if (!exit->success())
-            return Error{"building the selftests failed",
-                         join(failure_lines(exit->output), "\n") + "\nfull log: " + log.string()};
-    }
-    return objects / "kselftest/kcr";
-}
-
 void boot_and_run(SuiteContext& context, const std::filesystem::path& dir,
                   const std::vector<std::string>& names)
 {
@@ -66,17 +37,7 @@ void boot_and_run(SuiteContext& context, const std::filesystem::path& dir,
     request.timeout_s =
         (program_timeout_s * static_cast<double>(programs.size()) + boot_allowance_s) *
         context.patience();
-    GuestTapFeed feed(context.report);
-    request.on_out = [&](std::string_view text) { feed.chunk(text); };
-    const auto outcome = boot(request);
-    if (!outcome) {
-        context.report.fail("boot", outcome.error().message);
-        return;
-    }
-    feed.finish(programs);
-    [[maybe_unused]] const auto kept =
-        write_file_atomic(project.logs() / "kselftest.log", outcome->out + outcome->err);
-    context.report.check("console", outcome->success() ? Status() : Error{outcome->describe(), {}});
+    run_guest_tap(context, request, programs);
 }
 
 } // namespace
@@ -104,7 +65,7 @@ void run_programs(SuiteContext& context, const std::vector<std::string>& program
         context.report.check("build", built);
         return;
     }
-    const auto dir = build_selftests(project, context.config);
+    const auto dir = build_selftests(project, context.config, "kcr");
     if (!dir) {
         context.report.fail("build", dir.error().message + "\n" + dir.error().hint);
         return;

@@ -31,17 +31,7 @@ void run_suite_sites(SuiteContext& context)
     }
     const std::vector<GuestProgram> programs = {{"sites", sites_command(project, *module)}};
     auto request = sites_boot_request(project, "sites", guest_script(programs, program_timeout_s));
-    GuestTapFeed feed(context.report);
-    request.on_out = [&](std::string_view text) { feed.chunk(text); };
-    const auto outcome = boot(request);
-    if (!outcome) {
-        context.report.fail("boot", outcome.error().message);
-        return;
-    }
-    feed.finish(programs);
-    [[maybe_unused]] const auto kept =
-        write_file_atomic(project.logs() / "sites.log", outcome->out + outcome->err);
-    context.report.check("console", outcome->success() ? Status() : Error{outcome->describe(), {}});
+    run_guest_tap(context, request, programs);
 }
 
 } // namespace kcr::tool

@@ -29,33 +29,6 @@ std::string verdict_name(Verdict verdict)
     return verdict == Verdict::passed ? "passes" : verdict == Verdict::failed ? "fails" : "skips";
 }
 
-/// Builds the kernel's own seccomp tests; returns the program.
-Result<std::filesystem::path> build_seccomp_tests(const Project& project)
-{
-    auto lock = BuildLock::take(project);
-    if (!lock)
-        return lock.error();
-    const auto objects = Project::objects(project.src(), "base");
-    const BuildRequest headers = {
-        .tree = project.src(), .targets = {"headers_install"}, .log_name = "headers.log"};
-    const auto log = project.logs() / "build-upstream.log";
-    std::error_code error;
-    std::filesystem::remove(log, error);
-    for (const auto& argv :
-         {make_arguments(headers, cpu_count()),
-          std::vector<std::string>{
-              "make", "-C", (project.src() / "tools/testing/selftests").string(), "TARGETS=seccomp",
-              "O=" + objects.string(), fmt::format("-j{}", cpu_count())}}) {
-        auto exit = run({.argv = argv, .env = make_environment(project), .log = log});
-        if (!exit)
-            return exit.error();
-        if (!exit->success())
-            return Error{"building the kernel's seccomp tests failed",
-                         join(failure_lines(exit->output), "\n") + "\nfull log: " + log.string()};
-    }
-    return objects / "kselftest/seccomp/seccomp_bpf";
-}
-
 /// Lines "NAME DRIVER SELFTEST" from /proc/crypto, and TAP before them.
 Results parse_results(const std::string& output)
 {
@@ -105,13 +78,14 @@ Result<Results> run_tests(const Project& project, const std::string& config,
 
 void run_suite_upstream(SuiteContext& context)
 {
-    const auto program = build_seccomp_tests(context.project);
-    if (!program) {
-        context.report.fail("build", program.error().message + "\n" + program.error().hint);
+    const auto tests = build_selftests(context.project, "base", "seccomp");
+    if (!tests) {
+        context.report.fail("build", tests.error().message + "\n" + tests.error().hint);
         return;
     }
-    const auto without = run_tests(context.project, "nokcr", *program);
-    const auto with = without ? run_tests(context.project, "base", *program) : without;
+    const auto program = *tests / "seccomp_bpf";
+    const auto without = run_tests(context.project, "nokcr", program);
+    const auto with = without ? run_tests(context.project, "base", program) : without;
     if (!without || !with) {
         const auto& error = without ? with.error() : without.error();
         context.report.fail("run", error.message + "\n" + error.hint);
