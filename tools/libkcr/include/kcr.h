@@ -29,6 +29,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /** Whatever this header promises has this version; see kcr_version(). */
 #define KCR_VERSION_MAJOR 1
@@ -163,8 +164,9 @@ int kcr_domain_flush(struct kcr_domain *domain);
  * @brief Never make a system call again on behalf of this domain.
  * @param domain the domain
  *
- * For before entering a sandbox. Lookups go on; nothing is stored any more, and
- * no clock is read. It cannot be undone. A call in another thread that is about to
+ * For before entering a sandbox. Lookups go on; nothing is stored any more, no
+ * clock is read, and whatever would need a system call returns -EPERM. Memory and
+ * descriptor stay until the process ends. It cannot be undone. A call in another thread that is about to
  * store may still do so.
  *
  * Context: any.
@@ -214,8 +216,8 @@ struct kcr_function_options {
 	const void *identity;	/**< KCR_IDENTITY_BYTES that say what the function is;
 				     NULL for a hash of the name */
 	uint64_t version;	/**< another version is another function */
-	uint32_t key_max;	/**< longest key in bytes, 1 to 32768 */
-	uint32_t result_max;	/**< longest result in bytes, 1 to 32768. Together with
+	uint32_t key_max;	/**< longest key in bytes, at most 32768 */
+	uint32_t result_max;	/**< longest result in bytes, at most 32768. With
 				     the key's length it decides how fast hits are: up
 				     to 16, 32 and 80 bytes are fast */
 	uint32_t flags;		/**< of enum kcr_function_flags */
@@ -435,6 +437,7 @@ int kcr_view_valid(const struct kcr_view *view);
  */
 int kcr_code_identity(const void *address, void *identity);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
