@@ -166,8 +166,8 @@ int kcr_domain_flush(struct kcr_domain *domain);
  *
  * For before entering a sandbox. Lookups go on; nothing is stored any more, no
  * clock is read, and whatever would need a system call returns -EPERM. Memory and
- * descriptor stay until the process ends. It cannot be undone. A call in another thread that is about to
- * store may still do so.
+ * descriptor stay until the process ends. It cannot be undone. A call in another
+ * thread that is about to store may still do so.
  *
  * Context: any.
  */
