@@ -22,6 +22,8 @@
 #include <linux/preempt.h>
 #include <linux/types.h>
 
+struct kobject;
+
 static inline u32 kcr_body_len(const struct kcr_query *q)
 {
 	return q->head >> KCR_HEAD_BODY_SHIFT;
@@ -35,6 +37,9 @@ static inline u8 kcr_side_len(const struct kcr_query *q)
 #ifdef CONFIG_KCR
 
 DECLARE_STATIC_KEY_FALSE(kcr_enabled_key);
+
+/* /sys/kernel/kcr */
+extern struct kobject *kcr_kobj;
 
 /**
  * kcr_is_enabled() - whether reuse is enabled at all

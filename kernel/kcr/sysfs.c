@@ -2,6 +2,8 @@
 /*
  * Kernel Computation Reuse: /sys/kernel/kcr, what an administrator sets.
  */
+#include <linux/export.h>
+#include <linux/kcr.h>
 #include <linux/kobject.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -14,7 +16,8 @@ struct kcr_site_dir {
 	struct kcr_site *site;
 };
 
-static struct kobject *kcr_kobj;
+struct kobject *kcr_kobj;
+EXPORT_SYMBOL_GPL(kcr_kobj);
 static struct kobject *kcr_sites_kobj;
 
 static struct kcr_site *kcr_kobj_site(struct kobject *kobj)

@@ -69,12 +69,17 @@ void check_tidy(SuiteContext& context, const std::string& name, const fs::path& 
     if (files.empty())
         return;
     context.report.note("clang-tidy over " + name);
-    std::string script =
-        fmt::format("printf '%s\\0' \"$@\" | xargs -0 -n 2 -P {} clang-tidy --quiet", cpu_count());
+    std::string tidy = "clang-tidy --quiet";
     if (!build.empty())
-        script += " -p " + build.string();
+        tidy += " -p " + build.string();
     for (const auto& argument : extra)
-        script += " --extra-arg=" + argument;
+        tidy += " --extra-arg=" + argument;
+    // One that dies says nothing about the code: it gets a second chance, and is named
+    const std::string script =
+        fmt::format(R"(each='{0} "$@" || {{ code=$?; [ $code -gt 1 ] && {0} "$@"; }} || )"
+                    R"({{ echo "error: clang-tidy: exit code $code: $*"; exit 1; }}'; )"
+                    R"(printf '%s\0' "$@" | xargs -0 -n 2 -P {1} sh -c "$each" sh)",
+                    tidy, cpu_count());
     Command command{.argv = {"sh", "-c", script, "sh"}, .cwd = context.project.root()};
     command.argv.insert(command.argv.end(), files.begin(), files.end());
     command.log = context.project.logs() / "clang-tidy.log";

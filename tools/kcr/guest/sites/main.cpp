@@ -5,6 +5,8 @@
  * instructions, if the machine counts them (QEMU's -icount shift=0).
  */
 #include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
 #include <vector>
 
 #include "figures.hpp"
@@ -22,9 +24,7 @@ void prepare()
         kcr::write_file(kcr::mode_path(site), "reuse");
 }
 
-} // namespace
-
-int main(int argc, char** argv)
+int run(int argc, char** argv)
 {
     CLI::App app("Real work through KCR's sites, with and without reuse");
     sites::Settings settings;
@@ -45,4 +45,16 @@ int main(int argc, char** argv)
         {"a filter that does not pay", sites::short_filter},
     };
     return tap::run_cases(cases, prepare);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "kcr-sites: %s\n", error.what());
+        return 1;
+    }
 }
