@@ -5,7 +5,7 @@
 install(TARGETS kcr EXPORT kcr-targets
   LIBRARY COMPONENT runtime NAMELINK_COMPONENT development)
 install(TARGETS kcr-static EXPORT kcr-targets ARCHIVE COMPONENT development)
-install(FILES include/kcr.h include/kcr.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+install(FILES include/kcr.h include/kcr.hpp include/kcr_key.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   COMPONENT development)
 # The kernel's header, until the system's kernel headers have it
 install(FILES "${KCR_UAPI}/linux/kcr.h" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/kcr/linux

@@ -110,8 +110,8 @@ struct kcr_line {
  * @audit_interval: one of so many hits is audited, 0 for none
  * @always: never bypass
  * @domain: its domain
- * @tags: by fingerprint, what came last
- * @tag_mask: number of tags - 1
+ * @tags: by fingerprint, which two came last
+ * @tag_mask: number of @tags - 1
  * @lines: what threads know of it
  *
  * Lookups write nothing here but in a line.
@@ -133,7 +133,7 @@ struct kcr_function {
 	uint32_t audit_interval;
 	bool always;
 	struct kcr_domain *domain;
-	uint16_t *tags;
+	uint32_t *tags;
 	uint32_t tag_mask;
 	struct kcr_counts private_counts[KCR_LINES] __attribute__((aligned(KCR_CACHE_LINE)));
 	struct kcr_line lines[KCR_LINES];

@@ -206,6 +206,9 @@ void kcr_profit_miss(struct kcr_function *f, const struct kcr_ticket_inside *t,
 	int64_t stored = (int64_t)kcr_elapsed(f, computed, end);
 	int64_t compute;
 
+	/* No lookup is for nothing, whatever the clock says */
+	if (!looked)
+		looked = 1;
 	kcr_profit_learn(&line->compute, kcr_elapsed(f, t->computing, computed));
 	compute = load_relaxed(&line->compute);
 	if (t->flags & KCR_TICKET_AUDIT)

@@ -79,12 +79,13 @@ int kcr_store(struct kcr_function *f, const struct kcr_ticket_inside *t, const v
 /* Whether a key had come before, as far as is known; notes it */
 static bool kcr_repeated(struct kcr_function *f, uint64_t fingerprint)
 {
-	uint16_t *tag = &f->tags[fingerprint >> 32 & f->tag_mask];
-	uint16_t new = (uint16_t)(fingerprint >> 48 | 1);
+	uint32_t *tags = &f->tags[fingerprint >> 32 & f->tag_mask];
+	uint32_t new = (uint16_t)(fingerprint >> 48 | 1);
+	uint32_t old = load_relaxed(tags);
 
-	if (load_relaxed(tag) == new)
+	if ((uint16_t)old == new || old >> 16 == new)
 		return true;
-	store_relaxed(tag, new);
+	store_relaxed(tags, old << 16 | new);
 	return false;
 }
 
