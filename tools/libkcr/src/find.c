@@ -32,12 +32,13 @@ void kcr_bytes_copy(void *to, const unsigned char *region, size_t len)
 #else
 bool kcr_bytes_equal(const unsigned char *region, const void *other, size_t len)
 {
-	return !memcmp(region, other, len);
+	return !len || !memcmp(region, other, len);
 }
 
 void kcr_bytes_copy(void *to, const unsigned char *region, size_t len)
 {
-	memcpy(to, region, len);
+	if (len)
+		memcpy(to, region, len);
 }
 #endif
 

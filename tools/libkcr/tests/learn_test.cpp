@@ -128,7 +128,8 @@ TEST_F(LearnTest, AnAuditComesAsOftenAsItIsAskedFor)
 {
     const auto domain = make_domain();
     for (const std::uint32_t interval : {1, 7, 64, 1000}) {
-        auto options = pure_options(("every " + std::to_string(interval)).c_str());
+        auto options = pure_options();
+        options.version = interval;
         options.audit_interval = interval;
         const auto function = make_function(domain, options);
         ask(function, key_of(1));

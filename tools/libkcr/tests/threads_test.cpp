@@ -59,7 +59,7 @@ TEST_F(ThreadsTest, FlushesMeanwhile)
 {
     const auto function = make_function(domain_, pure_options());
     std::atomic<bool> stop{false};
-    std::atomic<std::uint64_t> version{0};
+    std::atomic<std::uint64_t> version{1};
     std::atomic<int> wrong{0};
     std::thread flusher([&] {
         while (!stop) {
