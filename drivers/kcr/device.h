@@ -46,7 +46,7 @@ struct kcr_shared {
 struct kcr_descriptor {
 	struct kcr_shared *shared;
 	u32 access;
-	struct mutex lock;
+	struct mutex lock; /* of the making of counts */
 	struct file *counts;
 };
 

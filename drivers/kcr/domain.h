@@ -51,7 +51,7 @@ struct kcr_function {
  * @stats: what KCR_IOC_INFO tells
  */
 struct kcr_domain {
-	struct mutex lock;
+	struct mutex lock; /* of everything here, for writers */
 	bool dead;
 	struct kcr_region region;
 	struct kcr_function functions[KCR_FUNCTIONS_MAX];

@@ -171,13 +171,13 @@ void kcr_region_set_function(struct kcr_region *r, u32 function,
 			     enum kcr_state state, u32 expiry_ms)
 {
 	struct kcr_region_function *f = &r->functions[function];
+	u64 stamp;
 
 	WRITE_ONCE(f->expiry_ms, expiry_ms);
 	WRITE_ONCE(f->state, state);
-	if (state == KCR_STATE_REJECTED)
-		smp_store_release(&f->stamp, 0);
-	else if (!f->stamp)
-		smp_store_release(&f->stamp, r->next_stamp++);
+	stamp = state == KCR_STATE_REJECTED ? 0 : f->stamp ?: r->next_stamp++;
+	/* Pairs with user space's acquire, which loads the stamp first */
+	smp_store_release(&f->stamp, stamp);
 }
 
 /**
@@ -192,8 +192,9 @@ void kcr_region_flush(struct kcr_region *r, u32 function)
 	struct kcr_region_function *f = &r->functions[function];
 	u32 nr;
 
+	/* A store that began before is stale from now on */
 	if (f->stamp)
-		smp_store_release(&f->stamp, r->next_stamp++);
+		WRITE_ONCE(f->stamp, r->next_stamp++);
 	for (nr = 0; nr < r->nr_slots && r->entries_of[function]; nr++) {
 		if (r->slots[nr].stamp &&
 		    (r->slots[nr].head >> 16 & 0xffff) == function)

@@ -8,11 +8,12 @@
 #define _KCR_REGION_H
 
 #include <linux/kcr.h>
+#include <linux/sizes.h>
 #include <linux/types.h>
 #include <uapi/linux/kcr.h>
 
-#define KCR_REGION_MIN		(64UL << 10)
-#define KCR_REGION_MAX		(1UL << 30)
+#define KCR_REGION_MIN		SZ_64K
+#define KCR_REGION_MAX		SZ_1G
 
 /**
  * struct kcr_region - a region, and what the kernel alone knows of it

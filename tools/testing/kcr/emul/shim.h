@@ -27,6 +27,8 @@ typedef unsigned __int128 u128;
 
 #define U32_MAX UINT32_MAX
 #define PAGE_SIZE 4096
+#define SZ_64K (64UL << 10)
+#define SZ_1G (1UL << 30)
 #define ENOIOCTLCMD 515
 #define __user
 #define READ_ONCE(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
