@@ -42,13 +42,25 @@ void kcr_bytes_copy(void *to, const unsigned char *region, size_t len)
 }
 #endif
 
-/* kcr_blob_fingerprint() - fingerprint of a key that does not fit into a slot */
-uint64_t kcr_blob_fingerprint(const struct kcr_function *f, uint64_t head, const void *key,
-			      size_t key_len)
+/**
+ * kcr_probe() - what is to be known of a key
+ * @f: the function
+ * @key: the key
+ * @key_len: bytes of it
+ * @p: gets head and fingerprint
+ *
+ * Context: any.
+ */
+void kcr_probe(const struct kcr_function *f, const void *key, size_t key_len, struct kcr_probe *p)
 {
-	uint64_t seed = kcr_fingerprint(f->secrets, head, NULL, 0);
+	unsigned int words = kcr_class_words(f, key_len);
+	uint64_t w[KCR_REGION_WORDS] = { 0 };
 
-	return kcr_hash(key, key_len, seed);
+	p->head = kcr_head(f, key_len, words);
+	kcr_load_key(w, key, words ? key_len : 0, words);
+	p->fingerprint = kcr_fingerprint(f->secrets, p->head, w, words);
+	if (!words)
+		p->fingerprint = kcr_hash(key, key_len, p->fingerprint);
 }
 
 static bool kcr_find_blob(const struct kcr_function *f, const void *key, size_t key_len,
@@ -98,13 +110,7 @@ bool kcr_find(const struct kcr_function *f, const void *key, size_t key_len, str
 		p->stamp = 0;
 	if (!p->stamp)
 		return false;
-	p->head = kcr_head(f, key_len, words);
-	if (words) {
-		kcr_load_key(w, key, key_len, words);
-		p->fingerprint = kcr_fingerprint(f->secrets, p->head, w, words);
-	} else {
-		p->fingerprint = kcr_blob_fingerprint(f, p->head, key, key_len);
-	}
+	kcr_probe(f, key, key_len, p);
 	slot = kcr_slot(f, p->fingerprint);
 	found->slot = slot;
 	found->seq = load_acquire(&slot->seq) & ~1ULL;	/* (R) */
@@ -112,6 +118,7 @@ bool kcr_find(const struct kcr_function *f, const void *key, size_t key_len, str
 		return kcr_find_blob(f, key, key_len, p, found);
 	found->data = (const unsigned char *)slot->data;
 	found->len = READ_ONCE(slot->result_len);
+	kcr_load_key(w, key, key_len, words);
 	if (kcr_differs(slot, p, w, words) || kcr_expired(f, slot) || found->len > 8 * words)
 		return false;
 	return kcr_still(slot, found->seq);

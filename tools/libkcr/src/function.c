@@ -112,6 +112,14 @@ static int kcr_function_attach(struct kcr_function *f)
 	return 0;
 }
 
+/* One more than the longest key of a class of that many bytes, 0 if it has none */
+static uint32_t kcr_keys_below(const struct kcr_function *f, uint32_t bytes)
+{
+	if (f->result_max > bytes)
+		return 0;
+	return (f->key_max < bytes ? f->key_max : bytes) + 1;
+}
+
 static int kcr_function_init(struct kcr_function *f, const struct kcr_function_options *options)
 {
 	struct kcr_function_options o = { 0 };
@@ -126,6 +134,9 @@ static int kcr_function_init(struct kcr_function *f, const struct kcr_function_o
 		return f->domain->status;
 	f->key_max = o.key_max;
 	f->result_max = o.result_max;
+	f->below_16 = kcr_keys_below(f, 16);
+	f->below_32 = kcr_keys_below(f, 32);
+	f->below_80 = kcr_keys_below(f, 80);
 	f->always = o.flags & KCR_ALWAYS;
 	f->audit_interval = o.audit_interval ? o.audit_interval : KCR_AUDIT_INTERVAL;
 	if (o.audit_interval == KCR_NO_AUDIT)

@@ -67,6 +67,7 @@ enum kcr_phase {
  * @repeated: samples of this trial whose key had come before
  * @grace: trials more that it gets because keys repeat, though it is in the red
  * @pause: misses that are not stored, because storing failed
+ * @ease: trials that were in the black: samples are further apart, powers of two
  * @compute: mean ticks of computing
  * @hit: mean ticks of a hit
  * @store: mean ticks of storing
@@ -85,7 +86,8 @@ struct kcr_line {
 	uint32_t samples;
 	uint32_t repeated;
 	uint32_t grace;
-	uint32_t pause;
+	uint16_t pause;
+	uint16_t ease;
 	uint32_t compute;
 	uint32_t hit;
 	uint32_t store;
@@ -101,6 +103,9 @@ struct kcr_line {
  * @index_mask: number of elements of @index - 1
  * @slot_mask: number of @slots - 1
  * @head: the part of entries' head that is the same for all keys
+ * @below_16: keys shorter than that are of class KCR_REGION_16; 0 if none is
+ * @below_32: likewise, if they are not of a class before
+ * @below_80: likewise
  * @key_max: longest key
  * @result_max: longest result
  * @secrets: for fingerprints
@@ -124,6 +129,9 @@ struct kcr_function {
 	uint32_t index_mask;
 	uint32_t slot_mask;
 	uint64_t head;
+	uint32_t below_16;
+	uint32_t below_32;
+	uint32_t below_80;
 	uint32_t key_max;
 	uint32_t result_max;
 	struct kcr_counts *counts;
@@ -172,11 +180,29 @@ static kcr_inline struct kcr_ticket_inside *kcr_inside(struct kcr_ticket *ticket
 }
 
 /*
- * The calling thread's line is this modulo KCR_LINES: 0 until a call was looked at
- * closely, so that the first calls of all threads share one. Part of the memory
- * that a thread is born with: no allocation, ever.
+ * Where the calling thread's line is among others, in bytes: 0 until a call was
+ * looked at closely, so that the first calls of all threads share one. Part of the
+ * memory that a thread is born with: no allocation, ever.
  */
 extern __thread unsigned int kcr_thread __attribute__((tls_model("initial-exec")));
+
+_Static_assert(sizeof(struct kcr_line) == KCR_CACHE_LINE &&
+	       sizeof(struct kcr_counts) == KCR_CACHE_LINE, "lines are as long as they seem");
+
+static kcr_inline uint32_t kcr_line_nr(void)
+{
+	return kcr_thread / KCR_CACHE_LINE;
+}
+
+static kcr_inline struct kcr_line *kcr_this_line(struct kcr_function *f)
+{
+	return (struct kcr_line *)((char *)f->lines + kcr_thread);
+}
+
+static kcr_inline struct kcr_counts *kcr_these_counts(const struct kcr_function *f)
+{
+	return (struct kcr_counts *)((char *)f->counts + kcr_thread);
+}
 
 /* domain.c */
 struct kcr_domain *kcr_domain_get(struct kcr_domain *domain);
@@ -200,6 +226,7 @@ enum kcr_answer kcr_begin_closely(struct kcr_function *f, const void *key, size_
 				  struct kcr_ticket_inside *t);
 void kcr_profit_miss(struct kcr_function *f, const struct kcr_ticket_inside *t,
 		     uint64_t computed, uint64_t end, bool repeated);
+void kcr_profit_hurry(struct kcr_function *f);
 void kcr_profit_learn(uint32_t *mean, uint64_t ticks);
 void kcr_profit_reset(struct kcr_function *f);
 

@@ -78,7 +78,7 @@ static kcr_inline uint64_t kcr_fingerprint(const uint64_t *s, uint64_t head, con
 static kcr_inline const struct kcr_region_slot *kcr_slot(const struct kcr_function *f,
 							     uint64_t fingerprint)
 {
-	uint16_t nr = READ_ONCE(f->index[fingerprint >> 32 & f->index_mask]);
+	uint32_t nr = READ_ONCE(f->index[fingerprint >> 32 & f->index_mask]);
 
 	return &f->slots[nr & f->slot_mask];
 }
@@ -107,10 +107,13 @@ static kcr_inline uint64_t kcr_differs(const struct kcr_region_slot *slot,
 	return diff;
 }
 
-static kcr_inline bool kcr_is_reused(const struct kcr_region_function *shared, bool *expires)
+/* Whether it is reused and does not expire: both halves of a word at once */
+static kcr_inline bool kcr_is_reused(const struct kcr_region_function *shared)
 {
-	*expires = READ_ONCE(shared->expiry_ms);
-	return READ_ONCE(shared->state) == KCR_STATE_REUSE;
+	static const struct kcr_region_function reused = { .state = KCR_STATE_REUSE };
+	typedef uint64_t __attribute__((may_alias)) word;
+
+	return READ_ONCE(*(const word *)&shared->state) == *(const word *)&reused.state;
 }
 
 /* Words that the class of a key of @key_len bytes has; 0 for blobs */
@@ -139,8 +142,7 @@ struct kcr_found {
 	uint32_t len;
 };
 
-uint64_t kcr_blob_fingerprint(const struct kcr_function *f, uint64_t head, const void *key,
-			      size_t key_len);
+void kcr_probe(const struct kcr_function *f, const void *key, size_t key_len, struct kcr_probe *p);
 bool kcr_find(const struct kcr_function *f, const void *key, size_t key_len, struct kcr_probe *p,
 	      struct kcr_found *found);
 bool kcr_bytes_equal(const unsigned char *region, const void *other, size_t len);
