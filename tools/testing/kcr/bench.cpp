@@ -167,6 +167,7 @@ template <unsigned Words> void Bench::add_size(const Functions& functions)
     tiers_.push_back(make_tier(KCR_L3_SLOTS, 3));
     add_tier<Words>("l3", functions, tiers_.back().get(), KCR_L3_SLOTS);
     add_fingerprint(Words * 8);
+    add_users<Words>(subjects_, query(Words * 8));
 }
 
 /// Each fingerprint goes into the next key.

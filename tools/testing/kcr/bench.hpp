@@ -62,6 +62,10 @@ template <unsigned Words>
 void add_peers(std::vector<Subject>& subjects, std::shared_ptr<WorkingSet<Words>> set,
                const kcr_query& like);
 
+/// Adds libkcr and the caches that a program would have without it, with keys and results of
+/// that many words.
+template <unsigned Words> void add_users(std::vector<Subject>& subjects, const kcr_query& like);
+
 /// Hit rate in percent of a tier whose working set is @p keys keys, asked for uniformly.
 double hit_rate(kcr_tier* tier, System& system, Owner& owner, u32 keys);
 
