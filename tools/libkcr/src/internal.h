@@ -101,7 +101,7 @@ struct kcr_line {
  * @slots: the region's slots
  * @region: the region
  * @index_mask: number of elements of @index - 1
- * @slot_mask: number of @slots - 1
+ * @nr_slots: how many there are
  * @head: the part of entries' head that is the same for all keys
  * @below_16: keys shorter than that are of class KCR_REGION_16; 0 if none is
  * @below_32: likewise, if they are not of a class before
@@ -109,6 +109,8 @@ struct kcr_line {
  * @key_max: longest key
  * @result_max: longest result
  * @secrets: for fingerprints
+ * @zeroes: what zeroes behind a key contribute to fingerprints, by where they begin:
+ *	in class 16, 32 and 80
  * @counts: one line of counts for each line
  * @number: in the domain
  * @status: 0, or what kept it from being had
@@ -127,7 +129,7 @@ struct kcr_function {
 	const struct kcr_region_slot *slots;
 	const unsigned char *region;
 	uint32_t index_mask;
-	uint32_t slot_mask;
+	uint32_t nr_slots;
 	uint64_t head;
 	uint32_t below_16;
 	uint32_t below_32;
@@ -136,6 +138,7 @@ struct kcr_function {
 	uint32_t result_max;
 	struct kcr_counts *counts;
 	uint64_t secrets[KCR_REGION_SECRETS];
+	uint64_t zeroes[3][KCR_REGION_WORDS / 2];
 	uint32_t number;
 	int status;
 	uint32_t audit_interval;

@@ -32,20 +32,27 @@ static kcr_inline void kcr_put_part(unsigned char *to, uint64_t word, size_t len
 #endif
 }
 
-/* @len bytes of words, and not one more: what is behind may be another's */
-static kcr_inline void kcr_put_result(unsigned char *to, const uint64_t *res, size_t len,
-					 unsigned int words)
+/*
+ * @len bytes of words, and not one more: what is behind may be another's. A word at
+ * a time: what is stored in larger pieces is a good deal later there for who loads it.
+ */
+static kcr_inline void kcr_put_result(unsigned char *to, const __u64 *res, size_t len,
+				      unsigned int words)
 {
 	unsigned int i;
 
 #pragma GCC unroll 10
 	for (i = 0; i < words; i++) {
-		uint64_t word = res[i];
+		uint64_t word;
 
-		if (likely(len >= 8 * (i + 1)))
+		if (likely(len >= 8 * (i + 1))) {
+			word = READ_ONCE(res[i]);
 			memcpy(to + 8 * i, &word, 8);
-		else if (len > 8 * i)
-			kcr_put_part(to + 8 * i, word, len - 8 * i);
+		} else {
+			if (len > 8 * i)
+				kcr_put_part(to + 8 * i, READ_ONCE(res[i]), len - 8 * i);
+			break;
+		}
 	}
 }
 
@@ -77,43 +84,39 @@ kcr_missed(struct kcr_function *f, const void *key, size_t key_len, struct kcr_t
 }
 
 /* Compare, copy, and only then decide: one branch, well predicted */
-static kcr_inline enum kcr_answer kcr_lookup_words(struct kcr_function *f, const void *key,
+static kcr_inline enum kcr_answer kcr_lookup_pairs(struct kcr_function *f, const void *key,
 						   size_t key_len, void *result, size_t cap,
 						   size_t *result_len, uint64_t stamp,
 						   struct kcr_ticket_inside *t,
-						   unsigned int words, bool expires)
+						   unsigned int pairs, bool expires)
 {
-	uint64_t w[KCR_REGION_WORDS], res[KCR_REGION_WORDS];
 	const struct kcr_region_slot *slot;
 	struct kcr_probe p;
 	uint64_t seq, diff;
-	unsigned int i;
 	size_t len;
 
 	p.stamp = stamp;
-	p.head = kcr_head(f, key_len, words);
-	kcr_load_key(w, key, key_len, words);
-	p.fingerprint = kcr_fingerprint(f->secrets, p.head, w, words);
+	p.head = kcr_head(f, key_len, pairs);
+	p.fingerprint = kcr_fingerprint(f, p.head, key, key_len, pairs);
 	slot = kcr_slot(f, p.fingerprint);
+	if (unlikely(!slot))
+		return kcr_missed(f, key, key_len, t);
 	/* An odd one will not be found again: it only grows */
 	seq = load_acquire(&slot->seq) & ~1ULL;		/* (R) */
-	diff = kcr_differs(slot, &p, w, words);
-	len = READ_ONCE(slot->result_len);
-#pragma GCC unroll 10
-	for (i = 0; i < words; i++)
-		res[i] = READ_ONCE(slot->data[i]);
+	diff = kcr_differs(slot, &p, key, key_len, pairs);
 	if (expires)
 		diff |= kcr_expired(f, slot);
-	smp_rmb();					/* (R) */
-	diff |= READ_ONCE(slot->seq) ^ seq;
 	if (unlikely(diff))
 		return kcr_missed(f, key, key_len, t);
-	if (unlikely(len > cap || len > 8 * words)) {
+	len = READ_ONCE(slot->result_len);
+	if (unlikely(len > cap || len > 16 * pairs)) {
 		t->flags = 0;
 		return KCR_COMPUTE;
 	}
+	kcr_put_result(result, slot->data, len, 2 * pairs);
+	if (unlikely(!kcr_still(slot, seq)))
+		return kcr_missed(f, key, key_len, t);
 	add_relaxed(&kcr_these_counts(f)->hits, 1);
-	kcr_put_result(result, res, len, words);
 	*result_len = len;
 	return KCR_HIT;
 }
@@ -155,23 +158,23 @@ kcr_lookup_rare(struct kcr_function *f, const void *key, size_t key_len, void *r
 	}
 	if (state != KCR_STATE_REUSE)
 		return KCR_COMPUTE;
-	switch (kcr_class_words(f, key_len)) {
+	switch (kcr_class_pairs(f, key_len)) {
+	case 1:
+		return kcr_lookup_pairs(f, key, key_len, result, cap, result_len, stamp, t, 1,
+					true);
 	case 2:
-		return kcr_lookup_words(f, key, key_len, result, cap, result_len, stamp, t, 2,
+		return kcr_lookup_pairs(f, key, key_len, result, cap, result_len, stamp, t, 2,
 					true);
-	case 4:
-		return kcr_lookup_words(f, key, key_len, result, cap, result_len, stamp, t, 4,
-					true);
-	case KCR_REGION_WORDS:
-		return kcr_lookup_words(f, key, key_len, result, cap, result_len, stamp, t,
-					KCR_REGION_WORDS, true);
+	case KCR_PAIRS:
+		return kcr_lookup_pairs(f, key, key_len, result, cap, result_len, stamp, t,
+					KCR_PAIRS, true);
 	default:
 		return kcr_lookup_blob(f, key, key_len, result, cap, result_len, t);
 	}
 }
 
 /* Functions of their own, so that none saves registers that only others need */
-#define KCR_LOOKUP(name, words)								\
+#define KCR_LOOKUP(name, pairs)								\
 static __attribute__((noinline)) enum kcr_answer					\
 name(struct kcr_function *f, const void *key, size_t key_len, void *result, size_t cap,	\
      size_t *result_len, struct kcr_ticket_inside *t)					\
@@ -182,13 +185,13 @@ name(struct kcr_function *f, const void *key, size_t key_len, void *result, size
 											\
 	if (unlikely(!stamp || !kcr_is_reused(shared)))					\
 		return kcr_lookup_rare(f, key, key_len, result, cap, result_len, t);	\
-	return kcr_lookup_words(f, key, key_len, result, cap, result_len, stamp, t,	\
-				words, false);						\
+	return kcr_lookup_pairs(f, key, key_len, result, cap, result_len, stamp, t,	\
+				pairs, false);						\
 }
 
-KCR_LOOKUP(kcr_lookup_16, 2)
-KCR_LOOKUP(kcr_lookup_32, 4)
-KCR_LOOKUP(kcr_lookup_80, KCR_REGION_WORDS)
+KCR_LOOKUP(kcr_lookup_16, 1)
+KCR_LOOKUP(kcr_lookup_32, 2)
+KCR_LOOKUP(kcr_lookup_80, KCR_PAIRS)
 
 /* kcr_lookup() - look a result up */
 enum kcr_answer kcr_lookup(struct kcr_function *f, const void *key, size_t key_len, void *result,
