@@ -130,7 +130,7 @@ static enum kcr_memo_done measured(struct measurement *m, const struct kcr_memo_
 	m->busy = 1;
 	ticks = clock_now();
 	if (call < CALLS)
-		kcr_memo_call(frame, slot->real);
+		kcr_memo_call(frame, slot->real, function->stack_words);
 	else
 		done = kcr_memo_run(slot, function, frame);
 	ticks = clock_now() - ticks;
@@ -177,21 +177,23 @@ enum kcr_memo_done kcr_memo_measure(struct kcr_memo_slot *slot,
 /**
  * kcr_memo_call_noting() - call a function, and see whether it is a dear one
  * @slot: which one
+ * @function: its description
  * @frame: the registers; out: those of the return
  *
  * Context: any that the function itself can be called in.
  */
-void kcr_memo_call_noting(struct kcr_memo_slot *slot, struct kcr_memo_frame *frame)
+void kcr_memo_call_noting(struct kcr_memo_slot *slot, const struct kcr_memo_function *function,
+			  struct kcr_memo_frame *frame)
 {
 	uint32_t dear = __atomic_load_n(&slot->dear, __ATOMIC_RELAXED);
 	uint64_t ticks;
 
 	if (dear == DEAR_CALLS || atomic_load_explicit(&stopped, memory_order_relaxed)) {
-		kcr_memo_call(frame, slot->real);
+		kcr_memo_call(frame, slot->real, function->stack_words);
 		return;
 	}
 	ticks = clock_now();
-	kcr_memo_call(frame, slot->real);
+	kcr_memo_call(frame, slot->real, function->stack_words);
 	/* The first ones may have to wait for memory */
 	dear = clock_now() - ticks > DEAR ? dear + 1 : 0;
 	__atomic_store_n(&slot->dear, dear, __ATOMIC_RELAXED);

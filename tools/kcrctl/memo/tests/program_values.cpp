@@ -142,6 +142,28 @@ void outputs()
     }
 }
 
+void stack_arguments()
+{
+    const auto* bytes = reinterpret_cast<const unsigned char*>("0123456789");
+    const std::uint64_t objects[] = {5, 6};
+    for (int round = 0; round < rounds; ++round) {
+        unsigned char to[8] = {};
+        for (const unsigned a : {1U, 2U, 3U}) {
+            std::printf("%" PRIx64 " ",
+                        subject_ten(a, 2, bytes, a, 4.5, 6, 7, "text", bytes + 2, 8, to));
+            std::printf("%x ", to[0]);
+            std::printf("%" PRIx64 " ",
+                        subject_ten(1, 2, bytes, 3, 4.5, 6, a, "text", bytes, 8, to));
+            std::printf("%" PRIx64 " ", subject_ten(1, 2, bytes, 3, 4.5, 6, 7, a == 1 ? "a" : "b",
+                                                    bytes, static_cast<std::uint8_t>(a), to));
+            std::printf("%x ", to[0]);
+            std::printf("%" PRIx64 " ",
+                        subject_seven(1, 2, 3, 4, 5, 6, static_cast<std::uint8_t>(a)));
+            std::printf("%" PRIx64 "\n", subject_object(&objects[a % 2], 3));
+        }
+    }
+}
+
 void effects()
 {
     for (int round = 0; round < rounds; ++round) {
