@@ -21,10 +21,10 @@ kcr_memo_thunks:
 	endbr64
 	cmpl	$KCR_MEMO_READY, kcr_memo_slots + slot * KCR_MEMO_SLOT_SIZE + KCR_MEMO_SLOT_STATE(%rip)
 	jne	2f
-	/* Calls that this thread bypasses */
+	/* Calls that this thread bypasses; a signal handler may have taken the last one */
 	mov	kcr_memo_skip@gottpoff(%rip), %r11
 	cmpl	$0, %fs:slot * 4(%r11)
-	jne	1f
+	jg	1f
 	lea	kcr_memo_slots + slot * KCR_MEMO_SLOT_SIZE(%rip), %r11
 	jmp	kcr_memo_entry
 1:	decl	%fs:slot * 4(%r11)

@@ -2,6 +2,8 @@
 #include "program.h"
 #include "subject.h"
 
+#include <xmmintrin.h>
+
 #include <cerrno>
 #include <cfenv>
 #include <cmath>
@@ -133,8 +135,12 @@ void outputs()
             subject_double_bytes(reinterpret_cast<const unsigned char*>("hello"), 5, bytes, &room);
         std::printf(" %d %" PRIu64 " %.10s", done, room, reinterpret_cast<const char*>(bytes));
         // In place it is another computation
-        unsigned char twice[16] = "abcd";
-        room = sizeof(twice);
+        unsigned char apart[16] = "abcd";
+        std::uint64_t room_apart = sizeof(bytes);
+        subject_double_bytes(apart, 4, bytes, &room_apart);
+        std::printf(" %.8s", reinterpret_cast<const char*>(bytes));
+        unsigned char twice[64] = "abcd";
+        room = sizeof(bytes);
         subject_double_bytes(twice, 4, twice, &room);
         std::printf(" %.8s", reinterpret_cast<const char*>(twice));
         std::memset(bytes, 'x', sizeof(bytes));
@@ -192,6 +198,15 @@ void rounding()
         }
     }
     std::fesetround(FE_TONEAREST);
+    // Of SSE alone
+    for (int round = 0; round < rounds; ++round) {
+        for (const unsigned mode : {_MM_ROUND_NEAREST, _MM_ROUND_UP, _MM_ROUND_DOWN}) {
+            _MM_SET_ROUNDING_MODE(mode);
+            print_bits(subject_third(2));
+            std::printf("\n");
+        }
+    }
+    _MM_SET_ROUNDING_MODE(_MM_ROUND_NEAREST);
 }
 
 void control()
