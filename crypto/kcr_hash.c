@@ -23,6 +23,7 @@ DEFINE_STATIC_KEY_FALSE(kcr_hash_key);
 struct kcr_site kcr_hash_site = {
 	.name = "hash",
 	.key = &kcr_hash_key,
+	.secret = true,
 };
 
 static __always_inline int kcr_hash_begin(struct kcr_query *q,

@@ -26,6 +26,7 @@ DEFINE_STATIC_KEY_FALSE(kcr_skcipher_key);
 struct kcr_site kcr_skcipher_site = {
 	.name = "skcipher",
 	.key = &kcr_skcipher_key,
+	.secret = true,
 };
 
 /* Nearly all IVs have 16 bytes */

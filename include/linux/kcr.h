@@ -207,12 +207,24 @@ static __always_inline void kcr_zero_key(struct kcr_query *q, u32 len,
 		WRITE_ONCE(q->key[i], 0);
 }
 
+#ifdef CONFIG_KCR_ENCRYPTION
+const struct kcr_cipher *kcr_process_cipher(void);
+
+static __always_inline void kcr_begin_cipher(struct kcr_query *q)
+{
+	q->cipher = q->site->secret ? kcr_process_cipher() : NULL;
+}
+#else
+static __always_inline void kcr_begin_cipher(struct kcr_query *q) { }
+#endif
+
 static __always_inline void kcr_begin_head(struct kcr_query *q, u64 head,
 					   enum kcr_class size_class)
 {
 	q->size_class = size_class;
 	q->head = q->site->head | head | size_class << KCR_HEAD_CLASS_SHIFT;
 	q->start = 0;
+	kcr_begin_cipher(q);
 	if (unlikely(kcr_dec_zero(&q->site->stats->until_sample)))
 		__kcr_query_begin(q);
 }

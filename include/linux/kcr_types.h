@@ -9,6 +9,7 @@
 
 #include <linux/atomic.h>
 #include <linux/jump_label.h>
+#include <linux/kcr_cipher.h>
 #include <linux/kcr_owner.h>
 #include <linux/refcount.h>
 #include <linux/types.h>
@@ -243,6 +244,8 @@ struct kcr_site_dir;
  * @always: never bypass, even if reuse does not pay
  * @automatic: in use without anybody asking: its gate is open from
  *	registration on, and its first miss has the tiers allocated
+ * @secret: its results may be secrets: with CONFIG_KCR_ENCRYPTION they are
+ *	encrypted, and found by the process only that stored them
  * @objects: its results are objects, see &struct kcr_object; there is one tier
  *	for them in the system, so that equal inputs give the same object on
  *	all nodes
@@ -264,6 +267,7 @@ struct kcr_site {
 	u32 learn_target;
 	bool always;
 	bool automatic;
+	bool secret;
 	bool objects;
 
 	u64 head;
@@ -320,6 +324,7 @@ enum kcr_query_flags {
  * @object: of sites with objects: after a hit, the result, with a reference
  *	that is the caller's; for a store, the result, of which it takes a
  *	reference of its own
+ * @cipher: the key that it is encrypted with, or NULL if it is not
  * @key: inline: the whole key, side then body; out of line: the side
  * @res: inline: the whole result; out of line: its small part. Scratch: it
  *	holds anything, even another owner's result, unless there was a hit
@@ -348,6 +353,9 @@ struct kcr_query {
 	void *owned_body;
 	void *owned_bulk;
 	struct kcr_object *object;
+#ifdef CONFIG_KCR_ENCRYPTION
+	const struct kcr_cipher *cipher;
+#endif
 	u64 key[KCR_INLINE_WORDS];
 	u64 res[KCR_INLINE_WORDS];
 };

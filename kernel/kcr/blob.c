@@ -15,6 +15,7 @@
 #include <linux/string.h>
 #include <linux/unaligned.h>
 
+#include "encrypt.h"
 #include "kcr_private.h"
 
 /* Entries that a store may remove to make room */
@@ -58,6 +59,7 @@ struct kcr_blob *kcr_blob_create(struct kcr_query *q)
 	}
 	memcpy(blob->side, q->key, sizeof(blob->side));
 	memcpy(blob->small, q->res, sizeof(blob->small));
+	kcr_blob_encrypt(blob, q);
 	q->owned_body = NULL;
 	if (blob->bulk)
 		q->owned_bulk = NULL;
@@ -203,12 +205,15 @@ bool kcr_blob_read(const struct kcr_blob *blob, struct kcr_query *q)
 	/* Equal fingerprints, and still another request: lengths come first */
 	if (blob->body_len != kcr_body_len(q) || blob->bulk_len != q->bulk_len)
 		return false;
+	if (!kcr_blob_mine(blob, q))
+		return false;
 	if (!kcr_racy_equal(q->key, blob->side, sizeof(blob->side)) ||
 	    !kcr_racy_equal(q->body, blob->body, kcr_body_len(q)))
 		return false;
 	kcr_racy_copy(q->res, blob->small, q->small_len);
 	if (q->bulk_len)
 		kcr_racy_copy(q->bulk, blob->bulk, q->bulk_len);
+	kcr_blob_decrypt(blob, q);
 	q->object = blob->object;
 	return true;
 }

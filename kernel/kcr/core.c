@@ -13,6 +13,7 @@
 #include <linux/shrinker.h>
 #include <linux/topology.h>
 
+#include "encrypt.h"
 #include "kcr_private.h"
 
 #define CREATE_TRACE_POINTS
@@ -293,6 +294,7 @@ int __init kcr_init(void)
 	int err;
 
 	kcr_fingerprint_init();
+	kcr_encrypt_init();
 	kcr_profit_init();
 	err = kcr_blob_init();
 	if (err)

@@ -238,7 +238,8 @@ static int kcr_tier_empty(struct kcr_tier *tier, const struct kcr_query *q)
 }
 
 /* Whether what a slot holds is for the same key, even if it is stale */
-static bool kcr_slot_same_key(const struct kcr_slot *slot,
+static bool kcr_slot_same_key(const struct kcr_tier *tier,
+			      const struct kcr_slot *slot,
 			      const struct kcr_query *q)
 {
 	unsigned int i, words = kcr_class_words(q->size_class);
@@ -247,6 +248,8 @@ static bool kcr_slot_same_key(const struct kcr_slot *slot,
 	if (q->size_class == KCR_CLASS_BLOB)
 		return !diff && READ_ONCE(slot->data[KCR_BLOB_FINGERPRINT]) ==
 				q->fingerprint;
+	if (kcr_encrypted(q))
+		return kcr_slot_encrypted_key(tier, slot, q, words);
 	for (i = 0; i < words; i++)
 		diff |= READ_ONCE(slot->data[words + i]) ^ q->key[i];
 	return !diff;
@@ -276,7 +279,7 @@ int kcr_tier_place(struct kcr_tier *tier, const struct kcr_query *q)
 	if (READ_ONCE(slot->bucket) == bucket) {
 		stamp = READ_ONCE(slot->stamp);
 		if (!tier->shares || stamp == q->stamp ||
-		    kcr_slot_same_key(slot, q))
+		    kcr_slot_same_key(tier, slot, q))
 			return nr;
 		/* Another owner's, and the index has room for one of the two */
 		kcr_search_init(&s, tier, q, false);
@@ -331,7 +334,7 @@ bool kcr_tier_admits(struct kcr_tier *tier, const struct kcr_query *q)
 
 	if (READ_ONCE(slot->bucket) != bucket)
 		return kcr_tier_has_room(tier, q) || kcr_tier_seen(tier, q);
-	if (kcr_slot_same_key(slot, q))
+	if (kcr_slot_same_key(tier, slot, q))
 		return true;
 	seen = kcr_tier_seen(tier, q);
 	if (READ_ONCE(slot->stamp) != q->stamp || !kcr_slot_rank(slot))

@@ -52,8 +52,8 @@ EXPORT_SYMBOL_GPL(kcr_compute_fingerprint);
  */
 u64 kcr_crypto_fingerprint(const struct kcr_query *q)
 {
-	u64 h = kcr_fp_words((unsigned long)q->owner, q->head, q->key,
-			     KCR_SIDE_MAX / 8);
+	u64 h = kcr_fp_words((unsigned long)q->owner ^ kcr_query_tag(q), q->head,
+			     q->key, KCR_SIDE_MAX / 8);
 
 	return kcr_compute_fingerprint(q->body, kcr_body_len(q), h);
 }

@@ -9,6 +9,7 @@
 #include <linux/kcr.h>
 #include <linux/xxhash.h>
 
+#include "encrypt.h"
 #include "kcr_private.h"
 
 /* Two for owner and head, one for each key word, one for the end */
@@ -74,7 +75,8 @@ static __always_inline u64 kcr_fingerprint_inline(const struct kcr_query *q,
 {
 	KUNIT_STATIC_STUB_REDIRECT(kcr_fingerprint, q);
 
-	return kcr_fp_words((unsigned long)q->owner, q->head, q->key, words);
+	return kcr_fp_words((unsigned long)q->owner ^ kcr_query_tag(q), q->head,
+			    q->key, words);
 }
 
 #endif /* _KCR_FINGERPRINT_H */

@@ -96,6 +96,7 @@ struct kcr_share {
  * @nr_slots: number of slots
  * @level: 2 or 3
  * @node: memory node
+ * @serial: where its entries' key streams begin, if they are encrypted
  * @blob_budget: bytes that out-of-line entries may take; 0 if none allowed
  * @shares: what each owner holds; NULL in L2, where everything was read
  * @hand: where to look for an empty slot next; racy, any value will do
@@ -113,6 +114,9 @@ struct kcr_tier {
 	u32 nr_slots;
 	u8 level;
 	int node;
+#ifdef CONFIG_KCR_ENCRYPTION
+	u32 serial;
+#endif
 	long blob_budget;
 	struct kcr_share *shares;
 
@@ -132,6 +136,8 @@ struct kcr_tier {
  * @body_len: bytes at @body
  * @bulk_len: bytes at @bulk
  * @object: the result if it is an object, with a reference, or NULL
+ * @tag: of the process that stored it, if it is encrypted
+ * @number: where its key stream begins, if it is encrypted
  * @side: the part of the key beside the body, zero-padded
  * @small: the part of the result beside the bulk, zero-padded
  * @body: the body of the key
@@ -147,6 +153,10 @@ struct kcr_blob {
 	u32 body_len;
 	u32 bulk_len;
 	struct kcr_object *object;
+#ifdef CONFIG_KCR_ENCRYPTION
+	u64 tag;
+	u64 number;
+#endif
 	u64 side[KCR_SIDE_MAX / 8];
 	u64 small[KCR_SMALL_MAX / 8];
 	void *body;

@@ -54,6 +54,7 @@ struct kcr_tier *kcr_tier_create(u32 nr_slots, u8 level, int node,
 	tier->bucket_mask = buckets - 1;
 	tier->level = level;
 	tier->node = node;
+	kcr_tier_number(tier);
 	tier->blob_budget = blob_budget;
 	tier->slots = kvzalloc_node(array_size(nr_slots, sizeof(*tier->slots)),
 				    GFP_KERNEL, node);
@@ -328,14 +329,17 @@ out:
 	return evicted;
 }
 
-static void kcr_slot_fill(struct kcr_slot *slot, const struct kcr_query *q,
-			  struct kcr_blob *blob, u16 bucket)
+static void kcr_slot_fill(struct kcr_tier *tier, struct kcr_slot *slot,
+			  const struct kcr_query *q, struct kcr_blob *blob,
+			  u16 bucket)
 {
 	unsigned int i, words = kcr_class_words(q->size_class);
 
 	if (blob) {
 		WRITE_ONCE(slot->data[KCR_BLOB_PTR], (unsigned long)blob);
 		WRITE_ONCE(slot->data[KCR_BLOB_FINGERPRINT], q->fingerprint);
+	} else if (kcr_encrypted(q)) {
+		kcr_slot_encrypt(tier, slot, q, words);
 	} else {
 		for (i = 0; i < words; i++) {
 			WRITE_ONCE(slot->data[i], q->res[i]);
@@ -392,7 +396,7 @@ int kcr_tier_store(struct kcr_tier *tier, struct kcr_query *q,
 	if (READ_ONCE(q->owner->stamp) == q->stamp) {	/* (S) */
 		old_stamp = slot->stamp;
 		old = kcr_slot_wipe(slot, blob ? 2 : 2 * kcr_class_words(q->size_class));
-		kcr_slot_fill(slot, q, blob, bucket);
+		kcr_slot_fill(tier, slot, q, blob, bucket);
 		kcr_tier_charge(tier, old_stamp, old, q->stamp, blob);
 		WRITE_ONCE(tier->index[bucket], nr);
 		WRITE_ONCE(tier->tags[bucket], kcr_tag(q));

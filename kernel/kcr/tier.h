@@ -12,6 +12,7 @@
 #include <linux/jiffies.h>
 #include <linux/kcr.h>
 
+#include "encrypt.h"
 #include "fingerprint.h"
 #include "kcr_private.h"
 
@@ -91,8 +92,13 @@ static __always_inline bool kcr_tier_lookup_inline(struct kcr_tier *tier,
 		__builtin_prefetch(&tier->slots[kcr_home(tier, q)]);
 	nr = READ_ONCE(tier->index[kcr_bucket(tier, q)]);
 	slot = &tier->slots[nr];
-	if (unlikely(!kcr_slot_read(slot, q, words, expiry)))
+	if (kcr_encrypted(q)) {
+		if (kcr_expired(q->site, READ_ONCE(slot->born)) ||
+		    !kcr_slot_decrypt(tier, slot, q, words))
+			return false;
+	} else if (unlikely(!kcr_slot_read(slot, q, words, expiry))) {
 		return false;
+	}
 	kcr_slot_mark(slot);
 	return true;
 }

@@ -6,10 +6,12 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <filesystem>
 
 namespace kcr::tool
 {
 
+namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 namespace
@@ -100,13 +102,14 @@ std::vector<std::string> native_ratios(const ordered_json& figures)
     return ratios.lines;
 }
 
-Result<Figures> bench_native(const Project& project)
+namespace
 {
-    const auto build = project.build() / "native";
-    if (auto built = build_cmake(project, project.root() / "tools/testing/kcr", build, {}); !built)
-        return built.error();
+
+/// What kcr-native-bench or one like it prints.
+Result<Figures> run_native_bench(const fs::path& program)
+{
     // The peers' memory comes from huge pages, too
-    const auto printed = run_ok({.argv = {(build / "kcr-native-bench").string()},
+    const auto printed = run_ok({.argv = {program.string()},
                                  .env = {{"GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"}},
                                  .timeout_s = timeout_s,
                                  .separate_stderr = true});
@@ -115,8 +118,26 @@ Result<Figures> bench_native(const Project& project)
     auto figures = parse_native_bench(*printed);
     if (figures.values.empty())
         return Error{"the native benchmark printed no figure", *printed};
-    for (auto& line : native_ratios(figures.values))
-        figures.comments.push_back(std::move(line));
+    return figures;
+}
+
+} // namespace
+
+Result<Figures> bench_native(const Project& project)
+{
+    const auto build = project.build() / "native";
+    if (auto built = build_cmake(project, project.root() / "tools/testing/kcr", build, {}); !built)
+        return built.error();
+    auto figures = run_native_bench(build / "kcr-native-bench");
+    if (!figures)
+        return figures;
+    for (auto& line : native_ratios(figures->values))
+        figures->comments.push_back(std::move(line));
+    // The core with CONFIG_KCR_ENCRYPTION
+    const auto encrypted = run_native_bench(build / "kcr-encrypted-bench");
+    if (!encrypted)
+        return encrypted.error();
+    figures->values.update(encrypted->values);
     return figures;
 }
 

@@ -25,7 +25,20 @@ install(FILES "${CMAKE_CURRENT_BINARY_DIR}/kcr.pc" DESTINATION ${CMAKE_INSTALL_L
   COMPONENT development)
 
 file(GLOB KCR_MAN3 CONFIGURE_DEPENDS man/*.3)
-install(FILES ${KCR_MAN3} DESTINATION ${CMAKE_INSTALL_MANDIR}/man3 COMPONENT development)
+# Every name that a page has leads to it
+foreach(page IN LISTS KCR_MAN3)
+  get_filename_component(page_name "${page}" NAME)
+  file(STRINGS "${page}" names REGEX "^\\.Nm kcr_")
+  foreach(name IN LISTS names)
+    string(REGEX REPLACE "^\\.Nm ([a-z_]+).*" "\\1.3" alias "${name}")
+    if(NOT alias STREQUAL page_name)
+      file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/man/${alias}" ".so man3/${page_name}\n")
+      list(APPEND KCR_MAN3_ALIASES "${CMAKE_CURRENT_BINARY_DIR}/man/${alias}")
+    endif()
+  endforeach()
+endforeach()
+install(FILES ${KCR_MAN3} ${KCR_MAN3_ALIASES} DESTINATION ${CMAKE_INSTALL_MANDIR}/man3
+  COMPONENT development)
 
 if(KCR_PACKAGES_TOOLS)
   add_subdirectory(../kcrctl kcrctl)

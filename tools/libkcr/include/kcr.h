@@ -333,9 +333,9 @@ struct kcr_ticket {
  * @param function the function
  * @param key the key: all that the result depends on
  * @param key_len bytes of key
- * @param result where to put the result
- * @param result_cap bytes of room there. Bytes behind the result's last may be
- * overwritten up to here, but only after a hit
+ * @param result where to put the result, apart from the key. It may be overwritten
+ * even if KCR_COMPUTE is returned
+ * @param result_cap bytes of room there
  * @param result_len set to the result's length in bytes after a hit
  * @param ticket filled in if KCR_COMPUTE is returned
  * @return KCR_HIT or KCR_COMPUTE. A key that is longer than the function's

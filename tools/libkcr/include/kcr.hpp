@@ -168,7 +168,8 @@ struct result_bytes<R> {
     static R make(const std::byte* bytes, std::size_t length)
     {
         R result(length / sizeof(typename R::value_type), typename R::value_type());
-        std::memcpy(result.data(), bytes, length);
+        if (length > 0)
+            std::memcpy(result.data(), bytes, length);
         return result;
     }
 };

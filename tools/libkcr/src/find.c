@@ -42,13 +42,23 @@ void kcr_bytes_copy(void *to, const unsigned char *region, size_t len)
 }
 #endif
 
-/* kcr_blob_fingerprint() - fingerprint of a key that does not fit into a slot */
-uint64_t kcr_blob_fingerprint(const struct kcr_function *f, uint64_t head, const void *key,
-			      size_t key_len)
+/**
+ * kcr_probe() - what is to be known of a key
+ * @f: the function
+ * @key: the key
+ * @key_len: bytes of it
+ * @p: gets head and fingerprint
+ *
+ * Context: any.
+ */
+void kcr_probe(const struct kcr_function *f, const void *key, size_t key_len, struct kcr_probe *p)
 {
-	uint64_t seed = kcr_fingerprint(f->secrets, head, NULL, 0);
+	unsigned int pairs = kcr_class_pairs(f, key_len);
 
-	return kcr_hash(key, key_len, seed);
+	p->head = kcr_head(f, key_len, pairs);
+	p->fingerprint = kcr_fingerprint(f, p->head, key, key_len, pairs);
+	if (!pairs)
+		p->fingerprint = kcr_hash(key, key_len, p->fingerprint);
 }
 
 static bool kcr_find_blob(const struct kcr_function *f, const void *key, size_t key_len,
@@ -56,7 +66,7 @@ static bool kcr_find_blob(const struct kcr_function *f, const void *key, size_t 
 {
 	const struct kcr_region_slot *slot = found->slot;
 	const struct kcr_region_header *header = &f->domain->header;
-	uint64_t diff = kcr_differs(slot, p, NULL, 0);
+	uint64_t diff = kcr_differs(slot, p, NULL, 0, 0);
 	uint64_t offset = READ_ONCE(slot->data[0]);
 	uint64_t end = (uint64_t)header->blobs_offset + header->blobs_size;
 	uint64_t padded = (key_len + 7) & ~(uint64_t)7;
@@ -89,8 +99,7 @@ bool kcr_find(const struct kcr_function *f, const void *key, size_t key_len, str
 	      struct kcr_found *found)
 {
 	const struct kcr_region_function *shared = load_relaxed(&f->shared);
-	unsigned int words = kcr_class_words(f, key_len);
-	uint64_t w[KCR_REGION_WORDS] = { 0 };
+	unsigned int pairs = kcr_class_pairs(f, key_len);
 	const struct kcr_region_slot *slot;
 
 	p->stamp = load_acquire(&shared->stamp);
@@ -98,21 +107,18 @@ bool kcr_find(const struct kcr_function *f, const void *key, size_t key_len, str
 		p->stamp = 0;
 	if (!p->stamp)
 		return false;
-	p->head = kcr_head(f, key_len, words);
-	if (words) {
-		kcr_load_key(w, key, key_len, words);
-		p->fingerprint = kcr_fingerprint(f->secrets, p->head, w, words);
-	} else {
-		p->fingerprint = kcr_blob_fingerprint(f, p->head, key, key_len);
-	}
+	kcr_probe(f, key, key_len, p);
 	slot = kcr_slot(f, p->fingerprint);
+	if (!slot)
+		return false;
 	found->slot = slot;
 	found->seq = load_acquire(&slot->seq) & ~1ULL;	/* (R) */
-	if (!words)
+	if (!pairs)
 		return kcr_find_blob(f, key, key_len, p, found);
 	found->data = (const unsigned char *)slot->data;
 	found->len = READ_ONCE(slot->result_len);
-	if (kcr_differs(slot, p, w, words) || kcr_expired(f, slot) || found->len > 8 * words)
+	if (kcr_differs(slot, p, key, key_len, pairs) || kcr_expired(f, slot) ||
+	    found->len > 16 * pairs)
 		return false;
 	return kcr_still(slot, found->seq);
 }

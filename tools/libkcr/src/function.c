@@ -2,7 +2,7 @@
 /*
  * libkcr: functions.
  */
-#include "internal.h"
+#include "region.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -94,6 +94,7 @@ static int kcr_function_attach(struct kcr_function *f)
 {
 	const struct kcr_domain *domain = f->domain;
 	const struct kcr_region_header *h = &domain->header;
+	unsigned int i;
 
 	f->tag_mask = h->nr_slots - 1;
 	f->tags = calloc(h->nr_slots, sizeof(*f->tags));
@@ -103,13 +104,26 @@ static int kcr_function_attach(struct kcr_function *f)
 	f->index = (const void *)(domain->region + h->index_offset);
 	f->index_mask = h->index_mask;
 	f->slots = (const void *)(domain->region + h->slots_offset);
-	f->slot_mask = h->nr_slots - 1;
+	f->nr_slots = h->nr_slots;
 	f->head = (uint64_t)f->number << 16;
 	memcpy(f->secrets, h->secrets, sizeof(f->secrets));
+	for (i = 0; i < KCR_PAIRS; i++) {
+		f->zeroes[0][i] = kcr_fold_zeroes(f->secrets, i, 1);
+		f->zeroes[1][i] = kcr_fold_zeroes(f->secrets, i, 2);
+		f->zeroes[2][i] = kcr_fold_zeroes(f->secrets, i, KCR_PAIRS);
+	}
 	if (domain->counts && f->number < KCR_COUNTS_FUNCTIONS)
 		f->counts = &domain->counts[f->number * KCR_COUNTS_LINES];
 	f->shared = kcr_function_home(f);
 	return 0;
+}
+
+/* One more than the longest key of a class of that many bytes, 0 if it has none */
+static uint32_t kcr_keys_below(const struct kcr_function *f, uint32_t bytes)
+{
+	if (f->result_max > bytes)
+		return 0;
+	return (f->key_max < bytes ? f->key_max : bytes) + 1;
 }
 
 static int kcr_function_init(struct kcr_function *f, const struct kcr_function_options *options)
@@ -126,6 +140,9 @@ static int kcr_function_init(struct kcr_function *f, const struct kcr_function_o
 		return f->domain->status;
 	f->key_max = o.key_max;
 	f->result_max = o.result_max;
+	f->below_16 = kcr_keys_below(f, 16);
+	f->below_32 = kcr_keys_below(f, 32);
+	f->below_80 = kcr_keys_below(f, 80);
 	f->always = o.flags & KCR_ALWAYS;
 	f->overhead = o.overhead;
 	f->audit_interval = o.audit_interval ? o.audit_interval : KCR_AUDIT_INTERVAL;

@@ -67,6 +67,7 @@ enum kcr_phase {
  * @repeated: samples of this trial whose key had come before
  * @grace: trials more that it gets because keys repeat, though it is in the red
  * @pause: misses that are not stored, because storing failed
+ * @ease: trials that were in the black: samples are further apart, powers of two
  * @compute: mean ticks of computing
  * @hit: mean ticks of a hit
  * @store: mean ticks of storing
@@ -85,7 +86,8 @@ struct kcr_line {
 	uint32_t samples;
 	uint32_t repeated;
 	uint32_t grace;
-	uint32_t pause;
+	uint16_t pause;
+	uint16_t ease;
 	uint32_t compute;
 	uint32_t hit;
 	uint32_t store;
@@ -99,11 +101,16 @@ struct kcr_line {
  * @slots: the region's slots
  * @region: the region
  * @index_mask: number of elements of @index - 1
- * @slot_mask: number of @slots - 1
+ * @nr_slots: how many there are
  * @head: the part of entries' head that is the same for all keys
+ * @below_16: keys shorter than that are of class KCR_REGION_16; 0 if none is
+ * @below_32: likewise, if they are not of a class before
+ * @below_80: likewise
  * @key_max: longest key
  * @result_max: longest result
  * @secrets: for fingerprints
+ * @zeroes: what zeroes behind a key contribute to fingerprints, by where they begin:
+ *	in class 16, 32 and 80
  * @counts: one line of counts for each line
  * @number: in the domain
  * @status: 0, or what kept it from being had
@@ -125,12 +132,16 @@ struct kcr_function {
 	const struct kcr_region_slot *slots;
 	const unsigned char *region;
 	uint32_t index_mask;
-	uint32_t slot_mask;
+	uint32_t nr_slots;
 	uint64_t head;
+	uint32_t below_16;
+	uint32_t below_32;
+	uint32_t below_80;
 	uint32_t key_max;
 	uint32_t result_max;
 	struct kcr_counts *counts;
 	uint64_t secrets[KCR_REGION_SECRETS];
+	uint64_t zeroes[3][KCR_REGION_WORDS / 2];
 	uint32_t number;
 	int status;
 	uint32_t audit_interval;
@@ -178,11 +189,29 @@ static kcr_inline struct kcr_ticket_inside *kcr_inside(struct kcr_ticket *ticket
 }
 
 /*
- * The calling thread's line is this modulo KCR_LINES: 0 until a call was looked at
- * closely, so that the first calls of all threads share one. Part of the memory
- * that a thread is born with: no allocation, ever.
+ * Where the calling thread's line is among others, in bytes: 0 until a call was
+ * looked at closely, so that the first calls of all threads share one. Part of the
+ * memory that a thread is born with: no allocation, ever.
  */
 extern __thread unsigned int kcr_thread __attribute__((tls_model("initial-exec")));
+
+_Static_assert(sizeof(struct kcr_line) == KCR_CACHE_LINE &&
+	       sizeof(struct kcr_counts) == KCR_CACHE_LINE, "lines are as long as they seem");
+
+static kcr_inline uint32_t kcr_line_nr(void)
+{
+	return kcr_thread / KCR_CACHE_LINE;
+}
+
+static kcr_inline struct kcr_line *kcr_this_line(struct kcr_function *f)
+{
+	return (struct kcr_line *)((char *)f->lines + kcr_thread);
+}
+
+static kcr_inline struct kcr_counts *kcr_these_counts(const struct kcr_function *f)
+{
+	return (struct kcr_counts *)((char *)f->counts + kcr_thread);
+}
 
 /* domain.c */
 struct kcr_domain *kcr_domain_get(struct kcr_domain *domain);
@@ -206,6 +235,7 @@ enum kcr_answer kcr_begin_closely(struct kcr_function *f, const void *key, size_
 				  struct kcr_ticket_inside *t);
 void kcr_profit_miss(struct kcr_function *f, const struct kcr_ticket_inside *t,
 		     uint64_t computed, uint64_t end, bool repeated);
+void kcr_profit_hurry(struct kcr_function *f);
 void kcr_profit_learn(uint32_t *mean, uint64_t ticks);
 void kcr_profit_reset(struct kcr_function *f);
 

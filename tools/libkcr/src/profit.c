@@ -4,7 +4,8 @@
  *
  * Much as kernel/kcr/profit.c, but for threads in place of CPUs, and without its
  * size classes: a function of user space has calls of one kind. Each thread finds
- * out for itself, from calls that it times, one in 32 or so:
+ * out for itself, from calls that it times: one in 32 or so, and while reuse pays
+ * fewer, down to one in 256, until the next miss:
  *
  *	trial    calls are looked up. After KCR_TRIAL_SAMPLES samples the
  *		 balance decides: if it is in the red, bypass, otherwise another
@@ -25,6 +26,7 @@
 #include <time.h>
 
 #define KCR_SAMPLE_MAX		64	/* distance of samples: 1 to that, less 1 */
+#define KCR_EASE_MAX		3	/* times that may double */
 #define KCR_TRIAL_SAMPLES	128
 #define KCR_RETRIAL_SAMPLES	16
 #define KCR_GRACE		8
@@ -97,16 +99,30 @@ void kcr_profit_learn(uint32_t *mean, uint64_t ticks)
 	store_relaxed(mean, next > 0 ? (uint32_t)next : 1);
 }
 
+/* kcr_profit_hurry() - a miss has the next sample come soon */
+void kcr_profit_hurry(struct kcr_function *f)
+{
+	struct kcr_line *line = kcr_this_line(f);
+	int32_t pace = load_relaxed(&line->pace);
+	int32_t less = pace - KCR_SAMPLE_MAX / 2;
+
+	if (less <= 0)
+		return;
+	store_relaxed(&line->pace, pace - less);
+	add_relaxed(&line->weight, (uint32_t)-less);
+}
+
 /* Irregular, so as not to resonate with the calls */
 static uint32_t kcr_draw(struct kcr_function *f, struct kcr_line *line)
 {
 	/* Numerical Recipes' generator; its upper bits are the better ones */
 	uint32_t random = load_relaxed(&line->random) * 1664525 + 1013904223;
-	uint32_t distance = random / (UINT32_MAX / KCR_SAMPLE_MAX + 1);
+	uint32_t most = KCR_SAMPLE_MAX << (load_relaxed(&line->ease) & KCR_EASE_MAX);
+	uint32_t distance = (uint32_t)((uint64_t)random * most >> 32);
 
 	store_relaxed(&line->random, random);
 	if (!distance)
-		distance = KCR_SAMPLE_MAX / 2;
+		distance = most / 2;
 	if (f->audit_interval && distance > f->audit_interval)
 		distance = f->audit_interval;
 	return distance;
@@ -130,6 +146,7 @@ static void kcr_bypass(struct kcr_function *f, uint32_t nr)
 	if (backoff > KCR_BACKOFF_MAX)
 		backoff = KCR_BACKOFF_MAX;
 	kcr_new_trial(line, KCR_BYPASS);
+	store_relaxed(&line->ease, 0);
 	store_relaxed(&line->backoff, backoff);
 	store_relaxed(&line->grace, 0);
 	add_relaxed(&f->counts[nr].bypassed, backoff);
@@ -141,11 +158,14 @@ static void kcr_trial_over(struct kcr_function *f, uint32_t nr)
 	struct kcr_line *line = &f->lines[nr];
 	bool repeats = load_relaxed(&line->repeated) * 2 >= load_relaxed(&line->samples);
 	uint32_t grace = load_relaxed(&line->grace);
+	uint32_t ease = load_relaxed(&line->ease);
 	int64_t balance = load_relaxed(&line->balance);
 
 	if (balance >= 0 || f->always) {
 		kcr_new_trial(line, KCR_TRIAL);
 		store_relaxed(&line->balance, balance / 2);
+		if (ease < KCR_EASE_MAX)
+			store_relaxed(&line->ease, (uint16_t)(ease + 1));
 		store_relaxed(&line->backoff, 0);
 		store_relaxed(&line->grace, 0);
 	} else if (repeats && grace < KCR_GRACE) {
@@ -308,10 +328,14 @@ static bool kcr_begin_audit(struct kcr_function *f, uint32_t nr, const void *key
 static uint32_t kcr_thread_line(void)
 {
 	static unsigned int threads;
+	unsigned int nr;
 
-	if (!kcr_thread)
-		kcr_thread = __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED) | KCR_LINES;
-	return kcr_thread % KCR_LINES;
+	if (!kcr_thread) {
+		nr = __atomic_add_fetch(&threads, 1, __ATOMIC_RELAXED) % (KCR_LINES - 1);
+		/* 0 is for who has none */
+		kcr_thread = (nr + 1) * KCR_CACHE_LINE;
+	}
+	return kcr_line_nr();
 }
 
 /**
@@ -376,6 +400,7 @@ void kcr_profit_reset(struct kcr_function *f)
 		kcr_new_trial(line, KCR_TRIAL);
 		store_relaxed(&line->backoff, 0);
 		store_relaxed(&line->grace, 0);
+		store_relaxed(&line->ease, 0);
 		store_relaxed(&line->pause, 0);
 		store_relaxed(&line->weight, 1);
 		store_relaxed(&line->pace, 0);

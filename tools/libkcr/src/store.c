@@ -103,7 +103,7 @@ static bool kcr_worth_storing(struct kcr_function *f, const struct kcr_ticket_in
 		return false;
 	}
 	if (pause) {
-		store_relaxed(&line->pause, pause - 1);
+		store_relaxed(&line->pause, (uint16_t)(pause - 1));
 		return false;
 	}
 	return repeated || !store || load_relaxed(&line->compute) / KCR_DEAR >= store;

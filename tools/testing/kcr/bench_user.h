@@ -15,8 +15,8 @@
 extern "C" {
 #endif
 
-/* A function with keys and results of @bytes bytes, in a domain of its own */
-struct kcr_function* kcr_bench_user_create(uint32_t bytes);
+/* A function with keys and results of @bytes bytes, in a domain of its own, of that size */
+struct kcr_function* kcr_bench_user_create(uint32_t bytes, uint64_t region_size);
 
 #ifdef __cplusplus
 }

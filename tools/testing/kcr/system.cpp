@@ -21,6 +21,11 @@ kcr_tier* kcr_cpu_tier(unsigned int cpu)
     return smp_load_acquire(per_cpu_ptr(&kcr_l2, cpu));
 }
 
+kcr_tier* kcr_node_tier(int /*node*/)
+{
+    return node_tier;
+}
+
 void kcr_sweep(u64 stamp)
 {
     for (unsigned cpu = 0; cpu < NR_CPUS; cpu++) {
@@ -71,6 +76,7 @@ System::System(unsigned cpus, u32 l2_slots, u32 l3_slots, long budget) : cpus_(c
 {
     static const bool initialised = [] {
         kcr_fingerprint_init();
+        kcr_encrypt_init();
         return kcr_blob_init() == 0;
     }();
     if (!initialised || cpus > NR_CPUS)
@@ -86,6 +92,7 @@ System::System(unsigned cpus, u32 l2_slots, u32 l3_slots, long budget) : cpus_(c
     site_.head = 1ULL << KCR_HEAD_SITE_SHIFT;
     site_.mode = KCR_MODE_REUSE;
     site_.always = true; // nothing is worth computing here
+    site_.secret = true; // encrypted, where that is compiled in
     site_.stats = static_cast<kcr_stats*>(kcr_shim_alloc_percpu(sizeof(kcr_stats)));
     kcr_profit_reset(&site_);
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 extern "C" {
+#include "encrypt.h"
 #include "kcr_private.h"
 #include "tier.h"
 }

@@ -186,3 +186,52 @@ void get_random_bytes(void *buf, size_t len)
 	if (getrandom(buf, len, 0) != (ssize_t)len)
 		abort();
 }
+
+#ifdef CONFIG_KCR_ENCRYPTION
+__thread struct task_struct kcr_shim_current;
+#endif
+
+/* RFC 8439, section 2.3 */
+void chacha_init_consts(u32 *state)
+{
+	memcpy(state, "expand 32-byte k", 16);
+}
+
+static u32 rotate(u32 x, int bits)
+{
+	return x << bits | x >> (32 - bits);
+}
+
+static void quarter(u32 *x, int a, int b, int c, int d)
+{
+	x[a] += x[b];
+	x[d] = rotate(x[d] ^ x[a], 16);
+	x[c] += x[d];
+	x[b] = rotate(x[b] ^ x[c], 12);
+	x[a] += x[b];
+	x[d] = rotate(x[d] ^ x[a], 8);
+	x[c] += x[d];
+	x[b] = rotate(x[b] ^ x[c], 7);
+}
+
+void chacha20_block(u32 *state, u8 *stream)
+{
+	u32 x[16];
+	int i;
+
+	memcpy(x, state, sizeof(x));
+	for (i = 0; i < 20; i += 2) {
+		quarter(x, 0, 4, 8, 12);
+		quarter(x, 1, 5, 9, 13);
+		quarter(x, 2, 6, 10, 14);
+		quarter(x, 3, 7, 11, 15);
+		quarter(x, 0, 5, 10, 15);
+		quarter(x, 1, 6, 11, 12);
+		quarter(x, 2, 7, 8, 13);
+		quarter(x, 3, 4, 9, 14);
+	}
+	for (i = 0; i < 16; i++)
+		x[i] += state[i];
+	memcpy(stream, x, sizeof(x));
+	state[12]++;
+}

@@ -206,6 +206,36 @@ static inline bool refcount_dec_and_test(refcount_t *r)
 	return __atomic_fetch_sub(&r->refs, 1, __ATOMIC_ACQ_REL) == 1;
 }
 
+#define atomic_fetch_add_unless(a, n, u) __atomic_fetch_add(&(a)->counter, n, __ATOMIC_RELAXED)
+#define atomic64_inc_return(a) __atomic_add_fetch(&(a)->v, 1, __ATOMIC_RELAXED)
+
+/* Whose process a thread belongs to, and ChaCha20 */
+#ifdef CONFIG_KCR_ENCRYPTION
+#include <linux/kcr_cipher.h>
+struct mm_struct {
+	struct kcr_cipher kcr_cipher;
+};
+struct task_struct {
+	struct mm_struct *mm;
+};
+extern __thread struct task_struct kcr_shim_current;
+#ifndef __cplusplus
+#define current (&kcr_shim_current)
+#define in_task() true
+#endif
+#endif
+#define BUILD_BUG_ON(x) _Static_assert(!(x), #x)
+#define round_up(n, d) (((n) + (d) - 1) / (d) * (d))
+#define CHACHA_BLOCK_SIZE 64
+#define CHACHA_STATE_WORDS 16
+void chacha_init_consts(u32 *state);
+void chacha20_block(u32 *state, u8 *stream);
+static inline void crypto_xor(u8 *dst, const u8 *src, unsigned int n)
+{
+	while (n--)
+		*dst++ ^= *src++;
+}
+
 /* memory */
 #define GFP_KERNEL 0
 #define GFP_NOWAIT 0
