@@ -216,9 +216,9 @@ public:
         add("peer_lru_tbb", lookup_tbb_lru<Words>, tbb);
     }
 
-    [[nodiscard]] const WorkingSet<Words>& set() const
+    void add_servers()
     {
-        return *set_;
+        kcr::native::add_servers<Words>(subjects_, set_, like_);
     }
 
 private:
@@ -253,7 +253,10 @@ private:
 
 template <unsigned Words> void add_users(std::vector<Subject>& subjects, const kcr_query& like)
 {
-    Users<Words>(subjects, like, KCR_L2_SLOTS).add();
+    Users<Words> few(subjects, like, KCR_L2_SLOTS);
+    few.add();
+    if constexpr (Words != 4)
+        few.add_servers();
     Users<Words>(subjects, like, KCR_L3_SLOTS).add();
 }
 
