@@ -142,9 +142,8 @@ public:
         context_ = memcached(options.c_str(), options.size());
         if (context_ == nullptr)
             throw std::runtime_error("libmemcached does not like its options");
-        server_.wait([&] {
-            return memcached_set(context_, "x", 1, "y", 1, 0, 0) == MEMCACHED_SUCCESS;
-        });
+        server_.wait(
+            [&] { return memcached_set(context_, "x", 1, "y", 1, 0, 0) == MEMCACHED_SUCCESS; });
     }
     ~Memcached()
     {
@@ -165,8 +164,7 @@ public:
         std::size_t length = 0;
         std::uint32_t flags = 0;
         memcached_return_t error = MEMCACHED_FAILURE;
-        char* found =
-            memcached_get(context_, text.data(), text.size(), &length, &flags, &error);
+        char* found = memcached_get(context_, text.data(), text.size(), &length, &flags, &error);
         const bool good = found != nullptr && length == bytes;
         if (good)
             __builtin_memcpy(value, found, bytes);

@@ -4,8 +4,8 @@
 /// process that threads may share and that forget what was not used for longest. These hash for
 /// themselves.
 #define TBB_PREVIEW_CONCURRENT_LRU_CACHE 1
-#include "bench.hpp"
 #include "bench_user.h"
+#include "bench.hpp"
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/hash/hash.h>
@@ -52,8 +52,7 @@ bool store(kcr_function* f, const WordArray<Words>& key, const WordArray<Words>&
         WordArray<Words> out;
         kcr_ticket ticket;
         std::size_t length = 0;
-        if (kcr_begin(f, key.data(), Words * 8, out.data(), Words * 8, &length, &ticket) !=
-            KCR_HIT)
+        if (kcr_begin(f, key.data(), Words * 8, out.data(), Words * 8, &length, &ticket) != KCR_HIT)
             kcr_end(f, &ticket, key.data(), Words * 8, result.data(), Words * 8);
     }
     return present<Words>(f, key);
