@@ -82,6 +82,10 @@ const std::vector<Suite>& all_suites()
         {"profit", "observe predicts what reuse saves", run_suite_profit},
         {"sites", "real work through the sites, with them off and on", run_suite_sites},
         {"profiler", "kcrctl profile counts what loads of known size do", run_suite_profiler},
+        {"kasan",
+         "domains in a kernel that looks for memory errors, leaks and lock cycles, with "
+         "failing allocations and 10^6 random calls",
+         run_suite_kasan, true},
         {"kcsan", "torture in a kernel that looks for data races", run_suite_kcsan, true},
         {"series", "checkpatch, kernel-doc, sparse, W=1, git am", run_suite_series},
         {"zero-impact", "unpatched and patched kernels have the same code", run_suite_zero_impact},

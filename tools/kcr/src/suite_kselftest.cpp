@@ -17,14 +17,16 @@ namespace
 
 constexpr double program_timeout_s = 420;
 constexpr double boot_allowance_s = 120;
+/// What the kernel with KASAN is asked at random; the others are asked less.
+constexpr const char* many_fuzz_calls = "KCR_FUZZ_CALLS=1000000";
 
 void boot_and_run(SuiteContext& context, const std::filesystem::path& dir,
-                  const std::vector<std::string>& names)
+                  const std::vector<std::string>& names, const std::string& environment)
 {
     std::vector<GuestProgram> programs;
     programs.reserve(names.size());
     for (const auto& name : names)
-        programs.push_back({name, (dir / name).string()});
+        programs.push_back({name, "env " + environment + " " + (dir / name).string()});
     const auto& project = context.project;
     auto request = boot_request(project, context.config, "kselftest");
     request.machine.smp = 4;
@@ -58,7 +60,8 @@ namespace
 {
 
 /// Builds kernel and programs, and runs these.
-void run_programs(SuiteContext& context, const std::vector<std::string>& programs)
+void run_programs(SuiteContext& context, const std::vector<std::string>& programs,
+                  const std::string& environment = {})
 {
     const auto& project = context.project;
     if (auto built = prepare_and_build(project, context.config); !built) {
@@ -70,7 +73,7 @@ void run_programs(SuiteContext& context, const std::vector<std::string>& program
         context.report.fail("build", dir.error().message + "\n" + dir.error().hint);
         return;
     }
-    boot_and_run(context, *dir, programs);
+    boot_and_run(context, *dir, programs, environment);
 }
 
 } // namespace
@@ -82,6 +85,20 @@ void run_suite_kselftest(SuiteContext& context)
         context.report.fail("selftests/Makefile", makefile.error().message);
     else
         run_programs(context, selftest_programs(*makefile));
+}
+
+void run_suite_kasan(SuiteContext& context)
+{
+    const auto makefile = read_file(context.project.root() / "selftests/Makefile");
+    if (!makefile) {
+        context.report.fail("selftests/Makefile", makefile.error().message);
+        return;
+    }
+    auto programs = selftest_programs(*makefile);
+    std::erase_if(programs,
+                  [](const std::string& name) { return !name.starts_with("kcr_domain_"); });
+    context.config = "debug-kasan";
+    run_programs(context, programs, many_fuzz_calls);
 }
 
 void run_suite_kcsan(SuiteContext& context)

@@ -45,6 +45,7 @@ void run_suite_libkcr(SuiteContext& context);
 void run_suite_kunit_uml(SuiteContext& context);
 void run_suite_kunit_x86(SuiteContext& context);
 void run_suite_kselftest(SuiteContext& context);
+void run_suite_kasan(SuiteContext& context);
 void run_suite_kcsan(SuiteContext& context);
 void run_suite_model(SuiteContext& context);
 void run_suite_profit(SuiteContext& context);

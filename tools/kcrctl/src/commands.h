@@ -54,7 +54,10 @@ Status list_candidates(const ProfileOptions& options);
 /// The command after `--`, which is the load.
 std::vector<std::string>& load_command();
 
-/// Adds `kcrctl profile` to @p app; sets @p status when it runs.
+/// Add `kcrctl profile`, `run`, and `domains`, `stats` and `top` to @p app; set @p status when they
+/// run.
 void add_profile(CLI::App& app, int& status);
+void add_run(CLI::App& app, int& status);
+void add_domains(CLI::App& app, int& status);
 
 } // namespace kcr::ctl

@@ -10,7 +10,7 @@ namespace
 
 int run(int argc, char** argv)
 {
-    // What follows -- is the load, whatever options it has
+    // What follows -- is the load or the program, whatever options it has
     auto* const end = argv + argc;
     auto* const dashes =
         std::find_if(argv, end, [](const char* word) { return std::string_view(word) == "--"; });
@@ -20,6 +20,8 @@ int run(int argc, char** argv)
     CLI::App app("KCR's administration in the running system", "kcrctl");
     app.require_subcommand(1);
     kcr::ctl::add_profile(app, status);
+    kcr::ctl::add_run(app, status);
+    kcr::ctl::add_domains(app, status);
     try {
         app.parse(static_cast<int>(dashes - argv), argv);
     } catch (const CLI::ParseError& error) {

@@ -226,7 +226,9 @@ struct kcr_function_options {
 				     compared; 0 for 1024; KCR_NO_AUDIT */
 	uint32_t max_entries;	/**< limit of results at a time; 0 for none */
 	uint32_t expiry_ms;	/**< 0 for the domain's */
-	uint32_t reserved;	/**< 0 */
+	uint32_t overhead;	/**< ticks that reuse costs the caller in each call beside
+				     kcr_begin(), such as for making the key; counted
+				     when it is found out whether reuse pays */
 };
 
 /**
@@ -347,6 +349,34 @@ struct kcr_ticket {
 enum kcr_answer kcr_begin(struct kcr_function *function, const void *key, size_t key_len,
 			  void *result, size_t result_cap, size_t *result_len,
 			  struct kcr_ticket *ticket);
+
+/**
+ * @brief How many calls are not worth a kcr_begin(), because reuse does not pay?
+ * @param function the function
+ * @return how many of this thread's next calls are to be computed without
+ * kcr_begin(); they are counted as bypassed, unless the function is rejected. 0 if the
+ * next one is worth it.
+ *
+ * kcr_begin() bypasses by itself. This is for callers to whom already making the key
+ * is dear.
+ *
+ * Context: any. Makes no system call.
+ */
+uint32_t kcr_bypass_calls(struct kcr_function *function);
+
+/**
+ * @brief Tell what a call costs, with reuse and without.
+ * @param function the function
+ * @param plain ticks of a call without reuse
+ * @param hit ticks of a call that is a hit, all included; both in the same unit as
+ * the processor's counter
+ *
+ * libkcr times what it sees. For callers that do more, or to whom some ticks matter:
+ * from then on hits are taken to save the difference.
+ *
+ * Context: any.
+ */
+void kcr_tell_costs(struct kcr_function *function, uint32_t plain, uint32_t hit);
 
 /**
  * @brief Account a result that was computed, and remember it if that is worthwhile.

@@ -134,7 +134,7 @@ static int kcr_function_init(struct kcr_function *f, const struct kcr_function_o
 	if (options)
 		memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
 	if (!o.name || !o.name[0] || o.key_max > KCR_KEY_MAX || o.result_max > KCR_RESULT_MAX ||
-	    o.flags & ~(uint32_t)(KCR_PURE | KCR_ALWAYS) || o.reserved)
+	    o.flags & ~(uint32_t)(KCR_PURE | KCR_ALWAYS) || o.overhead > INT32_MAX)
 		return -EINVAL;
 	if (f->domain->status)
 		return f->domain->status;
@@ -144,6 +144,7 @@ static int kcr_function_init(struct kcr_function *f, const struct kcr_function_o
 	f->below_32 = kcr_keys_below(f, 32);
 	f->below_80 = kcr_keys_below(f, 80);
 	f->always = o.flags & KCR_ALWAYS;
+	f->overhead = o.overhead;
 	f->audit_interval = o.audit_interval ? o.audit_interval : KCR_AUDIT_INTERVAL;
 	if (o.audit_interval == KCR_NO_AUDIT)
 		f->audit_interval = 0;

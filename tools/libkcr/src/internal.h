@@ -116,6 +116,9 @@ struct kcr_line {
  * @status: 0, or what kept it from being had
  * @audit_interval: one of so many hits is audited, 0 for none
  * @always: never bypass
+ * @overhead: ticks that reuse costs the caller in each call
+ * @told: the caller knows what a hit saves
+ * @gain: ticks, then
  * @domain: its domain
  * @tags: by fingerprint, which two came last
  * @tag_mask: number of @tags - 1
@@ -143,6 +146,9 @@ struct kcr_function {
 	int status;
 	uint32_t audit_interval;
 	bool always;
+	uint32_t overhead;
+	int told;
+	int32_t gain;
 	struct kcr_domain *domain;
 	uint32_t *tags;
 	uint32_t tag_mask;

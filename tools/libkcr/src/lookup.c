@@ -230,26 +230,3 @@ enum kcr_answer kcr_begin(struct kcr_function *f, const void *key, size_t key_le
 	}
 	return kcr_begin_closely(f, key, key_len, result, result_cap, result_len, t);
 }
-
-enum kcr_answer kcr_peek(struct kcr_function *f, const void *key, size_t key_len,
-			 struct kcr_view *view)
-{
-	struct kcr_found found;
-	struct kcr_probe p;
-
-	if (!f || key_len > f->key_max || !kcr_find(f, key, key_len, &p, &found))
-		return KCR_COMPUTE;
-	add_relaxed(&kcr_these_counts(f)->hits, 1);
-	view->data = found.data;
-	view->len = found.len;
-	view->opaque[0] = (uintptr_t)found.slot;
-	view->opaque[1] = found.seq;
-	return KCR_HIT;
-}
-
-int kcr_view_valid(const struct kcr_view *view)
-{
-	const struct kcr_region_slot *slot = (const void *)(uintptr_t)view->opaque[0];
-
-	return kcr_still(slot, view->opaque[1]);
-}

@@ -35,6 +35,8 @@
 /* What one odd sample (an interrupt, ...) may count as, in means */
 #define KCR_OUTLIER		8
 #define KCR_CALIBRATE_ROUNDS	64
+/* So many calls at a time are bypassed without kcr_begin() */
+#define KCR_BYPASS_AT_ONCE	256
 
 /* kcr_clock() - what calls are timed with */
 uint64_t kcr_clock(void)
@@ -202,7 +204,9 @@ static void kcr_profit_hit(struct kcr_function *f, uint32_t nr, uint32_t weight,
 	/* Nobody knows what this one would have cost, before another did */
 	if (!compute)
 		return;
-	gain = (int64_t)compute - load_relaxed(&line->hit);
+	gain = (int64_t)compute - load_relaxed(&line->hit) - f->overhead;
+	if (load_relaxed(&f->told))
+		gain = load_relaxed(&f->gain);
 	add_relaxed(&f->counts[nr].saved, gain * weight);
 	kcr_book(f, nr, weight, gain);
 }
@@ -229,6 +233,7 @@ void kcr_profit_miss(struct kcr_function *f, const struct kcr_ticket_inside *t,
 	/* No lookup is for nothing, whatever the clock says */
 	if (!looked)
 		looked = 1;
+	looked += f->overhead;
 	kcr_profit_learn(&line->compute, kcr_elapsed(f, t->computing, computed));
 	compute = load_relaxed(&line->compute);
 	if (t->flags & KCR_TICKET_AUDIT)
@@ -241,6 +246,51 @@ void kcr_profit_miss(struct kcr_function *f, const struct kcr_ticket_inside *t,
 		kcr_book(f, nr, t->weight, -(looked + stored));
 	else
 		kcr_book(f, nr, t->weight, repeated ? compute - looked : -looked);
+}
+
+void kcr_tell_costs(struct kcr_function *f, uint32_t plain, uint32_t hit)
+{
+	int64_t gain = (int64_t)plain - hit;
+	uint32_t nr;
+
+	if (!f || f == &kcr_nothing)
+		return;
+	if (gain > INT32_MAX)
+		gain = INT32_MAX;
+	if (gain < -INT32_MAX)
+		gain = -INT32_MAX;
+	store_relaxed(&f->gain, (int32_t)gain);
+	if (__atomic_exchange_n(&f->told, 1, __ATOMIC_RELAXED))
+		return;
+	/* What was thought before was wrong */
+	kcr_profit_reset(f);
+	for (nr = 0; nr < KCR_LINES; nr++) {
+		int64_t hits = (int64_t)load_relaxed(&f->counts[nr].hits);
+
+		store_relaxed(&f->counts[nr].saved, hits * gain);
+	}
+}
+
+uint32_t kcr_bypass_calls(struct kcr_function *f)
+{
+	const struct kcr_region_function *shared;
+	struct kcr_line *line;
+	uint32_t calls;
+	int32_t pace;
+
+	if (!f)
+		return KCR_BYPASS_AT_ONCE;
+	shared = load_relaxed(&f->shared);
+	if (READ_ONCE(shared->state) == KCR_STATE_REJECTED || !READ_ONCE(shared->stamp))
+		return KCR_BYPASS_AT_ONCE;
+	line = &f->lines[kcr_thread % KCR_LINES];
+	pace = load_relaxed(&line->pace);
+	if (likely(pace >= 0))
+		return 0;
+	/* They are counted already, and few, because nobody knows whether they will be made */
+	calls = pace < -KCR_BYPASS_AT_ONCE ? KCR_BYPASS_AT_ONCE : (uint32_t)-pace;
+	store_relaxed(&line->pace, pace + (int32_t)calls);
+	return calls;
 }
 
 /* Whether it is time for an audit */

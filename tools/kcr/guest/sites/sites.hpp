@@ -33,6 +33,12 @@ void sandbox_job(tap::Check& check);
 /** Loads and unloads a signed module. */
 void modules(const Settings& settings, tap::Check& check);
 
+/** Reads a user function's result, copied and where it lies, and with read(2). */
+void zero_copy(tap::Check& check);
+
+/** Makes a million hits where every system call is deadly. */
+void silent_hits(tap::Check& check);
+
 } // namespace sites
 
 #endif

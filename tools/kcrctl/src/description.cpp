@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "description.h"
+
+#include "../memo/describe.h"
+
+#include <kcr.h>
+
+#include <fmt/format.h>
+
+#include <array>
+
+namespace kcr::ctl
+{
+
+namespace
+{
+
+/// Where the arguments of a function are, as the System V ABI for x86-64 says.
+struct Placement {
+    struct Register {
+        bool floating = false;
+        unsigned number = 0;
+        std::uint64_t mask = 0;
+    };
+    /// Of each argument.
+    std::vector<std::vector<Register>> registers;
+};
+
+Result<Placement> place(const Signature& signature)
+{
+    Placement placement;
+    unsigned integers = 0;
+    unsigned floats = 0;
+    std::size_t items = 0;
+    for (const auto& argument : signature.arguments) {
+        std::vector<Eightbyte> parts = {{.floating = false, .mask = ~std::uint64_t{0}}};
+        if (argument.kind == ArgumentKind::value)
+            parts = eightbytes(argument.parts);
+        std::vector<Placement::Register> found;
+        for (const auto& part : parts) {
+            auto& next = part.floating ? floats : integers;
+            found.push_back({part.floating, next++, part.mask});
+        }
+        if (integers > KCR_MEMO_GP || floats > KCR_MEMO_XMM)
+            return signature_error(signature.text, argument.at,
+                                   "this argument is passed on the stack",
+                                   "only functions whose arguments are in registers are reused: 6 "
+                                   "integers or pointers, 8 of floating point");
+        items += found.size();
+        placement.registers.push_back(std::move(found));
+    }
+    if (items > KCR_MEMO_ITEMS)
+        return signature_error(signature.text, 0, "too many arguments");
+    return placement;
+}
+
+std::string mask_of(const Scalar& scalar)
+{
+    return scalar.size == 8 ? "ffffffffffffffff"
+                            : fmt::format("{:x}", (std::uint64_t{1} << scalar.size * 8) - 1);
+}
+
+std::string memory_item(const Signature& signature, const Placement& placement, std::size_t index)
+{
+    const auto& argument = signature.arguments[index];
+    const auto mode = (argument.read ? KCR_MEMO_IN : 0) | (argument.written ? KCR_MEMO_OUT : 0);
+    const auto reg = placement.registers[index][0].number;
+    if (argument.kind == ArgumentKind::string)
+        return fmt::format("s{:x},{:x};", mode, reg);
+    std::array<std::string, 2> factors = {"ff,0", "ff,0"};
+    const auto& extent = argument.extent;
+    std::size_t used = 0;
+    for (const auto number : extent.arguments) {
+        const auto& counted = signature.arguments[number];
+        const bool behind = used == 0 && extent.behind_pointer;
+        factors[used++] = fmt::format("{:x},{}", placement.registers[number][0].number,
+                                      behind ? "ffffffffffffffff" : mask_of(counted.parts[0]));
+    }
+    if (extent.returned)
+        factors[used] =
+            fmt::format("{:x},{}", KCR_MEMO_RETURN_REG, mask_of(signature.returned.parts[0]));
+    return fmt::format("b{:x},{:x},{:x},{},{},{};", mode, reg, extent.count, factors[0], factors[1],
+                       extent.behind_pointer ? 1 : 0);
+}
+
+std::string items_of(const Signature& signature, const Placement& placement)
+{
+    std::string text;
+    for (std::size_t i = 0; i < signature.arguments.size(); ++i) {
+        const auto kind = signature.arguments[i].kind;
+        if (kind == ArgumentKind::ignored)
+            continue;
+        if (kind != ArgumentKind::value) {
+            text += memory_item(signature, placement, i);
+            continue;
+        }
+        for (const auto& reg : placement.registers[i])
+            text += fmt::format("{}{:x},{:x};", reg.floating ? 'f' : 'i', reg.number, reg.mask);
+    }
+    return text;
+}
+
+std::string returns_of(const Signature& signature, const Placement& placement)
+{
+    if (const auto number = signature.returned.argument)
+        return fmt::format("a{:x};", placement.registers[*number][0].number);
+    std::string text;
+    unsigned integers = 0;
+    unsigned floats = 0;
+    for (const auto& part : eightbytes(signature.returned.parts))
+        text += fmt::format("{}{:x},{:x};", part.floating ? 'f' : 'i',
+                            part.floating ? floats++ : integers++, part.mask);
+    return text;
+}
+
+unsigned flags_of(const Memo& memo)
+{
+    return (memo.pure ? unsigned{KCR_PURE} : 0U) | (memo.always ? unsigned{KCR_ALWAYS} : 0U);
+}
+
+} // namespace
+
+Status place_arguments(const Signature& signature)
+{
+    const auto placement = place(signature);
+    return placement ? Status() : placement.error();
+}
+
+std::string describe(int fd, unsigned seccomp_filters, const std::vector<Memo>& memos)
+{
+    auto text = fmt::format("{}\t{:x}\t{:x}\n", KCR_MEMO_MAGIC, fd, seccomp_filters);
+    for (const auto& memo : memos) {
+        const auto placement = place(memo.signature);
+        if (!placement)
+            continue;
+        const auto slash = memo.signature.library.rfind('/');
+        const auto library = slash == std::string::npos ? memo.signature.library
+                                                        : memo.signature.library.substr(slash + 1);
+        text += fmt::format("{}\t{}\t{}\t{}\t{:x},{:x},{:x},{:x}\n", library,
+                            memo.signature.function, items_of(memo.signature, *placement),
+                            returns_of(memo.signature, *placement), flags_of(memo), memo.learn,
+                            memo.expiry_ms, memo.max_entries);
+    }
+    return text;
+}
+
+} // namespace kcr::ctl
