@@ -24,11 +24,15 @@ std::vector<std::string> cpp_files(const Project& project, const std::string& fo
     for (fs::recursive_directory_iterator it(project.root() / folder, error), end;
          !error && it != end; it.increment(error)) {
         const auto extension = it->path().extension();
-        if (it->path().filename() == "shim") { // kernel style: it stands in for kernel headers
+        const auto name = it->path().filename();
+        if (name == "shim" || name == "emul") { // kernel style: it stands in for the kernel
             it.disable_recursion_pending();
             continue;
         }
-        const bool header = extension == ".hpp" || (extension == ".h" && folder != "selftests");
+        // C is in kernel style
+        const bool c =
+            folder == "selftests" || it->path().string().find("/libkcr/") != std::string::npos;
+        const bool header = extension == ".hpp" || (extension == ".h" && !c);
         if (extension == ".cpp" || (headers && header))
             files.push_back(it->path().string());
     }
