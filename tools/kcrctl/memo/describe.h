@@ -74,17 +74,17 @@ struct kcr_memo_item {
 struct kcr_memo_function {
 	char symbol[256];
 	char library[128];
+	uint64_t digest;	/* of items and returns, as they are written */
 	uint32_t nr_items;
 	uint32_t nr_returns;
 	uint32_t writes;	/* some item is written */
+	uint32_t stack_words;
 	struct kcr_memo_item items[KCR_MEMO_ITEMS];
 	struct kcr_memo_item returns[KCR_MEMO_RETURNS];
 	uint32_t flags;
 	uint32_t learn;
 	uint32_t expiry_ms;
 	uint32_t max_entries;
-	uint32_t stack_words;
-	uint64_t digest;	/* of items and returns, as they are written */
 };
 
 struct kcr_memo_text {

@@ -97,6 +97,39 @@ TEST(Run, ProgramsAreFoundAsTheShellDoes)
     EXPECT_FALSE(find_program("no-such-program-here").ok());
 }
 
+TEST(Run, WithoutKcrProgramsRunPlainly)
+{
+    if (::access("/dev/kcr", F_OK) == 0)
+        GTEST_SKIP() << "this kernel has KCR";
+    RunOptions options;
+    options.signatures = {"libc.so.6:labs(i64)->i64"};
+    options.command = {"sh", "-c", "test -z \"$LD_AUDIT$LD_PRELOAD$KCR_MEMO\" && exit 5"};
+    const auto run = [&] {
+        const auto status = run_program(options);
+        std::exit(status ? *status : 99);
+    };
+    EXPECT_EXIT(run(), testing::ExitedWithCode(5), "nothing is reused: ");
+    options.stats = true;
+    EXPECT_EXIT(run(), testing::ExitedWithCode(5), "nothing is reused: ");
+}
+
+TEST(Run, MistakesAreRefusedBeforeAnythingRuns)
+{
+    RunOptions options;
+    options.signatures = {"libc.so.6:labs(i64)->i64"};
+    EXPECT_THAT(run_program(options).error().message, HasSubstr("which program?"));
+    options.command = {"no-such-program-here"};
+    EXPECT_THAT(run_program(options).error().message, HasSubstr("cannot find"));
+    options.command = {"true"};
+    options.size = "3M";
+    EXPECT_THAT(run_program(options).error().message, HasSubstr("bad --size"));
+    options.size.clear();
+    options.signatures.clear();
+    EXPECT_THAT(run_program(options).error().message, HasSubstr("which function?"));
+    options.files = {"/nowhere.toml"};
+    EXPECT_THAT(run_program(options).error().message, HasSubstr("/nowhere.toml"));
+}
+
 TEST(Supervise, StatusAndDeathArePassedOn)
 {
     const auto exited = supervise({"sh", "-c", "exit 7"});

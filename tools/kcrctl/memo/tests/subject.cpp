@@ -217,7 +217,7 @@ std::uint64_t subject_ten(std::uint64_t a, std::uint32_t b, const unsigned char*
                           const char* text, const unsigned char* more, std::uint8_t extent,
                           unsigned char* to)
 {
-    std::uint64_t sum = mix(a + 2 * b + 3 * e + 4 * f + static_cast<std::uint64_t>(c));
+    std::uint64_t sum = mix(a + 2UL * b + 3 * e + 4 * f + static_cast<std::uint64_t>(c));
     sum += subject_sum(data, length) + subject_text(text) * 3 + subject_sum(more, extent) * 5;
     std::memcpy(to, &sum, sizeof(sum));
     return mix(sum);
@@ -226,7 +226,7 @@ std::uint64_t subject_ten(std::uint64_t a, std::uint32_t b, const unsigned char*
 std::uint64_t subject_seven(std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d,
                             std::uint64_t e, std::uint64_t f, std::uint8_t g)
 {
-    return mix(a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g);
+    return mix(a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7UL * g);
 }
 
 std::uint64_t subject_object(const std::uint64_t* object, std::uint32_t b)
