@@ -28,6 +28,11 @@ struct Targets {
 };
 constexpr std::array<Targets, 3> targets = {
     {{"16", 1.8, 2.3, 0.45}, {"32", 2.0, 2.1, 0.5}, {"64", 2.2, 2.1, 0.6}}};
+/// A hit in user space takes at most so many ticks more than the core's, and is so many times as
+/// fast as what a program would have without KCR.
+constexpr double user_extra_target = 10;
+constexpr double lru_target = 1.5;
+constexpr double server_target = 100;
 constexpr double hash_hit_target = 0.6;
 constexpr double full_target = 88;
 constexpr double half_target = 95;
@@ -50,6 +55,17 @@ public:
         lines.push_back(fmt::format("{}{} = {:.2f} (target {:.2f}{})", name,
                                     base.empty() ? "" : " / " + base, ratio, target,
                                     met ? "" : ", missed"));
+    }
+
+    /// Notes how much more @p name is than @p base if both were measured.
+    void add_difference(const std::string& name, const std::string& base, double target)
+    {
+        const double above = get(name);
+        const double below = get(base);
+        if (above <= 0 || below <= 0)
+            return;
+        lines.push_back(fmt::format("{} - {} = {:.1f} (target {:.0f}{})", name, base, above - below,
+                                    target, above - below <= target ? "" : ", missed"));
     }
 
     std::vector<std::string> lines;
@@ -95,6 +111,17 @@ std::vector<std::string> native_ratios(const ordered_json& figures)
         for (const std::string peer : {"absl", "bucket_hlist", "lfht", "std", "tbb"})
             ratios.add("l2_hit_" + both, "peer_" + peer + "_" + both, target.peer);
         ratios.add("hash_hit_" + bytes, "peer_absl_xxh64_" + both, hash_hit_target);
+    }
+    for (const std::string bytes : {"16", "32", "64"}) {
+        const std::string both = bytes + "_" + bytes;
+        ratios.add_difference("libkcr_hit_" + both, "hash_hit_" + bytes, user_extra_target);
+        for (const std::string size : {"", "l3_"}) {
+            const auto hit = "libkcr_hit_" + size + both;
+            for (const std::string peer : {"lru_mutex_", "lru_sharded_", "lru_tbb_"})
+                ratios.add("peer_" + peer + size + both, hit, lru_target, true);
+        }
+        for (const std::string server : {"redis_", "memcached_"})
+            ratios.add("peer_" + server + both, "libkcr_hit_" + both, server_target, true);
     }
     ratios.add("hit_rate_full", {}, full_target, true);
     ratios.add("hit_rate_half", {}, half_target, true);

@@ -74,6 +74,7 @@ const std::vector<Suite>& all_suites()
     static const std::vector<Suite> suites = {
         {"tool", "unit tests, clang-format and clang-tidy of the C++ code", run_suite_tool},
         {"native", "the core compiled for user space", run_suite_native},
+        {"libkcr", "the user library, its interface, installation and packages", run_suite_libkcr},
         {"model", "the tiers' protocol under a weak memory model, by spin", run_suite_model},
         {"kunit-uml", "KUnit under User Mode Linux", run_suite_kunit_uml},
         {"kunit-x86", "KUnit in the x86-64 kernel under QEMU", run_suite_kunit_x86},

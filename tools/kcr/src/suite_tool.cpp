@@ -24,11 +24,15 @@ std::vector<std::string> cpp_files(const Project& project, const std::string& fo
     for (fs::recursive_directory_iterator it(project.root() / folder, error), end;
          !error && it != end; it.increment(error)) {
         const auto extension = it->path().extension();
-        if (it->path().filename() == "shim") { // kernel style: it stands in for kernel headers
+        const auto name = it->path().filename();
+        if (name == "shim" || name == "emul") { // kernel style: it stands in for the kernel
             it.disable_recursion_pending();
             continue;
         }
-        const bool header = extension == ".hpp" || (extension == ".h" && folder != "selftests");
+        // C is in kernel style
+        const bool c =
+            folder == "selftests" || it->path().string().find("/libkcr/") != std::string::npos;
+        const bool header = extension == ".hpp" || (extension == ".h" && !c);
         if (extension == ".cpp" || (headers && header))
             files.push_back(it->path().string());
     }
@@ -110,6 +114,26 @@ void check_native_tidy(SuiteContext& context)
     check_tidy(context, "tools/testing/kcr", build, files, {});
 }
 
+/// clang-tidy over libkcr, whose C++ is its header and its tests.
+void check_libkcr_tidy(SuiteContext& context)
+{
+    const auto& project = context.project;
+    const auto build = project.build() / "libkcr-plain";
+    const auto configured =
+        run_ok({.argv = {"cmake", "-G", "Ninja", "-S", (project.root() / "tools/libkcr").string(),
+                         "-B", build.string(), "-DKCR_LIB_TESTS=ON"}});
+    if (!configured) {
+        context.report.check("clang-tidy tools/libkcr", configured.error());
+        return;
+    }
+    auto files = cpp_files(project, "tools/libkcr/tests", false);
+    // What must not compile, and what is compiled against installed files
+    std::erase_if(files, [](const std::string& file) {
+        return file.ends_with("/misuse.cpp") || file.find("/consumers/") != std::string::npos;
+    });
+    check_tidy(context, "tools/libkcr", build, files, {});
+}
+
 } // namespace
 
 void run_suite_tool(SuiteContext& context)
@@ -125,6 +149,7 @@ void run_suite_tool(SuiteContext& context)
     }
     run_gtest(context, {.program = build / "kcr-tests"});
     run_gtest(context, {.program = build / "kcrctl/kcrctl-tests"});
+    run_gtest(context, {.program = build / "kcrctl/memo/tests/kcr-memo-tests"});
     check_format(context);
     if (context.quick) {
         context.report.skip("clang-tidy", "--quick");
@@ -135,6 +160,7 @@ void run_suite_tool(SuiteContext& context)
     check_tidy(context, "tools/kcr", build, cpp_files(project, "tools/kcr", false), {});
     check_tidy(context, "tools/kcrctl", build, cpp_files(project, "tools/kcrctl", false), {});
     check_native_tidy(context);
+    check_libkcr_tidy(context);
     check_tidy(context, "selftests", {}, cpp_files(project, "selftests", false),
                {"-std=c++20", "-D_GNU_SOURCE", "-I" + (project.root() / "include/uapi").string()});
 }

@@ -41,6 +41,7 @@ const std::vector<Suite>& all_suites();
 
 void run_suite_tool(SuiteContext& context);
 void run_suite_native(SuiteContext& context);
+void run_suite_libkcr(SuiteContext& context);
 void run_suite_kunit_uml(SuiteContext& context);
 void run_suite_kunit_x86(SuiteContext& context);
 void run_suite_kselftest(SuiteContext& context);

@@ -35,10 +35,18 @@ TEST(Bench, ComparesWithFloorsAndPeers)
                                        {"native.floor_l2_16", 6.0},
                                        {"native.peer_absl_16_16", 18.0},
                                        {"native.peer_std_16_16", 36.0},
+                                       {"native.hash_hit_16", 30.0},
+                                       {"native.libkcr_hit_16_16", 42.0},
+                                       {"native.peer_lru_mutex_16_16", 84.0},
+                                       {"native.peer_redis_16_16", 2100.0},
                                        {"native.hit_rate_full", 90.0}});
     EXPECT_THAT(ratios, ElementsAre("l2_hit_16_16 / floor_l2_16 = 1.50 (target 1.80)",
                                     "l2_hit_16_16 / peer_absl_16_16 = 0.50 (target 0.45, missed)",
                                     "l2_hit_16_16 / peer_std_16_16 = 0.25 (target 0.45)",
+                                    "libkcr_hit_16_16 - hash_hit_16 = 12.0 (target 10, missed)",
+                                    "peer_lru_mutex_16_16 / libkcr_hit_16_16 = 2.00 (target 1.50)",
+                                    "peer_redis_16_16 / libkcr_hit_16_16 = 50.00 (target 100.00, "
+                                    "missed)",
                                     "hit_rate_full = 90.00 (target 88.00)"));
 }
 

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -138,6 +139,9 @@ __attribute__((constructor)) static void begin(void)
 	int fd;
 
 	if (!description || read_description(description, &fd))
+		goto out;
+	if (getrandom(kcr_memo_process, sizeof(kcr_memo_process), GRND_NONBLOCK) !=
+	    sizeof(kcr_memo_process))
 		goto out;
 	domain = kcr_memo_domain(fd);
 	if (kcr_domain_status(domain, NULL))

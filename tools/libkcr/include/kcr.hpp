@@ -101,18 +101,18 @@ struct all_arguments {
 
 /// How a function is to be remembered. What is left out takes the default.
 template <typename Key = all_arguments> struct options {
-    const char* name = nullptr;        ///< for people, and for other processes: see memoize()
-    std::uint64_t version = 0;         ///< another version is another function
-    const domain* in = nullptr;        ///< the domain; domain::process() if there is none
-    bool pure = false;                 ///< equal arguments do give equal results: do not learn
-    bool always = false;               ///< look up even where it does not pay
-    std::uint32_t key_max = 1024;      ///< longest key in bytes, if arguments have no fixed size
-    std::uint32_t result_max = 1024;   ///< longest result in bytes, if it has no fixed size
-    std::uint32_t learn_target = 0;    ///< equal results after which they are reused
-    std::uint32_t audit_interval = 0;  ///< of so many hits one is computed again
-    std::uint32_t max_entries = 0;     ///< limit of results at a time
-    std::uint32_t expiry_ms = 0;       ///< milliseconds for which a result is used
-    Key key = {};                      ///< makes a key of the arguments
+    const char* name = nullptr;       ///< for people, and for other processes: see memoize()
+    std::uint64_t version = 0;        ///< another version is another function
+    const domain* in = nullptr;       ///< the domain; domain::process() if there is none
+    bool pure = false;                ///< equal arguments do give equal results: do not learn
+    bool always = false;              ///< look up even where it does not pay
+    std::uint32_t key_max = 1024;     ///< longest key in bytes, if arguments have no fixed size
+    std::uint32_t result_max = 1024;  ///< longest result in bytes, if it has no fixed size
+    std::uint32_t learn_target = 0;   ///< equal results after which they are reused
+    std::uint32_t audit_interval = 0; ///< of so many hits one is computed again
+    std::uint32_t max_entries = 0;    ///< limit of results at a time
+    std::uint32_t expiry_ms = 0;      ///< milliseconds for which a result is used
+    Key key = {};                     ///< makes a key of the arguments
 };
 
 namespace detail
@@ -151,8 +151,7 @@ template <typename R> struct result_bytes {
 };
 
 template <typename R>
-    requires(sequence<R>)
-struct result_bytes<R> {
+requires(sequence<R>) struct result_bytes<R> {
     static_assert(owning_sequence<R>,
                   "kcr: a result must not be a view: return std::string or std::vector");
     static constexpr bool fixed = false;
@@ -180,8 +179,7 @@ template <typename T> struct signature_of : signature_of<decltype(&T::operator()
 template <typename R, typename... A> struct signature_of<R(A...)> {
     using type = R(A...);
 };
-template <typename R, typename... A>
-struct signature_of<R(A...) noexcept> : signature_of<R(A...)> {
+template <typename R, typename... A> struct signature_of<R(A...) noexcept> : signature_of<R(A...)> {
 };
 template <typename R, typename... A> struct signature_of<R (*)(A...)> : signature_of<R(A...)> {
 };
@@ -204,8 +202,15 @@ struct signature_of<R (F::*)(A...) noexcept> : signature_of<R (F::*)(A...)> {
 };
 
 template <typename T>
-concept has_signature = requires { typename signature_of<T>::type; } ||
-                        requires { &T::operator(); } || std::is_pointer_v<T>;
+concept has_signature = requires
+{
+    typename signature_of<T>::type;
+}
+|| requires
+{
+    &T::operator();
+}
+|| std::is_pointer_v<T>;
 
 /// What @p callable is, beside its type, among all that this process may have loaded.
 template <typename F> void identify(const F& callable, std::byte* identity)
@@ -313,8 +318,8 @@ private:
 
     static kcr_function* create(const F& callable, const options<Key>& options)
     {
-        using key_type = decltype(make_key(std::declval<const Key&>(),
-                                           std::declval<detail::argument<A>>()...));
+        using key_type =
+            decltype(make_key(std::declval<const Key&>(), std::declval<detail::argument<A>>()...));
         const std::string name = options.name != nullptr
                                      ? options.name + (" " + detail::name_of<R(A...)>())
                                      : detail::name_of<F>();
@@ -362,7 +367,7 @@ auto memoize(F callable, const options<Key>& options)
         static_assert(detail::has_signature<F>, "kcr: the callable has more than one signature: "
                                                 "say which, kcr::memoize<R(A...)>(...)");
         return memoized<typename detail::signature_of<F>::type, F, Key>(std::move(callable),
-                                                                       options);
+                                                                        options);
     } else {
         return memoized<Signature, F, Key>(std::move(callable), options);
     }

@@ -40,7 +40,10 @@ namespace detail
 template <typename> inline constexpr bool never = false;
 
 template <typename T>
-concept has_key_traits = requires(const T& value) { key_traits<T>::key(value); };
+concept has_key_traits = requires(const T& value)
+{
+    key_traits<T>::key(value);
+};
 
 template <typename T> struct is_array : std::false_type {
 };
@@ -307,8 +310,7 @@ public:
 
     template <typename T>
     explicit key_view(const T& value)
-        : data_(value.data()),
-          size_(value.size() * sizeof(typename sequence_traits<T>::value_type))
+        : data_(value.data()), size_(value.size() * sizeof(typename sequence_traits<T>::value_type))
     {
     }
     [[nodiscard]] const void* data() const

@@ -183,6 +183,9 @@ struct kcr_ticket_inside {
 	uint64_t unused[2];
 };
 
+_Static_assert(sizeof(struct kcr_ticket_inside) == sizeof(struct kcr_ticket),
+	       "a ticket has room for what is in it");
+
 static kcr_inline struct kcr_ticket_inside *kcr_inside(struct kcr_ticket *ticket)
 {
 	return (struct kcr_ticket_inside *)ticket;

@@ -153,8 +153,9 @@ TEST_F(DegradeTest, BadFunctionOptions)
     options = pure_options();
     options.flags = 0x80;
     EXPECT_EQ(kcr_function_status(make_function(domain, options).get(), nullptr), -EINVAL);
-    EXPECT_EQ(kcr_function_status(Function(kcr_function_create(domain.get(), nullptr)).get(), nullptr),
-              -EINVAL);
+    EXPECT_EQ(
+        kcr_function_status(Function(kcr_function_create(domain.get(), nullptr)).get(), nullptr),
+        -EINVAL);
 }
 
 /// The program closes our descriptor: what is remembered is still found, nothing more is stored.

@@ -37,9 +37,8 @@ TEST_F(LearnTest, ReusedAfterSoManyEqualResults)
 
 TEST_F(LearnTest, TheDomainsTargetIsTheDefault)
 {
-    const kcr_domain_options options = {.size = sizeof(options),
-                                        .region_size = 1U << 20,
-                                        .learn_target = 3};
+    const kcr_domain_options options = {
+        .size = sizeof(options), .region_size = 1U << 20, .learn_target = 3};
     const Domain domain(kcr_domain_create(&options));
     const auto function = make_function(domain, learning(0));
     int computed = 0;

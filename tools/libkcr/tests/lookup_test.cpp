@@ -36,8 +36,8 @@ TEST_P(SizesTest, KeysOfAllLengths)
     options.result_max = static_cast<std::uint32_t>(result_size);
     const auto function = make_function(domain, options);
     ASSERT_EQ(kcr_function_status(function.get(), nullptr), 0);
-    for (const std::size_t size : {0, 1, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64,
-                                   65, 79, 80, 81, 100, 1000, 4095, 4096}) {
+    for (const std::size_t size : {0,  1,  3,  4,  5,  7,  8,  9,  12, 15,  16,   17,   24,  31,
+                                   32, 33, 48, 63, 64, 65, 79, 80, 81, 100, 1000, 4095, 4096}) {
         const auto key = key_of(size * 0x0101010101010101, size);
         remember(function, key, result_size, ask);
         EXPECT_TRUE(ask(function, key, result_size)) << size;
@@ -153,7 +153,8 @@ TEST_F(LookupTest, VersionsAndIdentitiesMakeFunctions)
 TEST_F(LookupTest, NamesThatTheKernelWouldRefuse)
 {
     const auto domain = make_domain();
-    auto options = pure_options("int f(std::string, \xc3\xbc) [a name that is longer than the kernel takes]");
+    auto options =
+        pure_options("int f(std::string, \xc3\xbc) [a name that is longer than the kernel takes]");
     EXPECT_EQ(kcr_function_status(make_function(domain, options).get(), nullptr), 0);
 }
 

@@ -218,10 +218,12 @@ TEST_F(MemoizeTest, RoundingIsPartOfTheKey)
 
 TEST_F(MemoizeTest, KeysOfTheCallersOwn)
 {
-    const auto greet = memoize([](const Name& name) {
-        computed++;
-        return "hello " + name.first;
-    }, options_);
+    const auto greet = memoize(
+        [](const Name& name) {
+            computed++;
+            return "hello " + name.first;
+        },
+        options_);
     int one = 0;
     int two = 0;
     EXPECT_LE(computes([&] {
@@ -240,10 +242,9 @@ TEST_F(MemoizeTest, KeyFunctions)
             computed++;
             return table[static_cast<std::size_t>(*at)];
         },
-        options{.in = &domain_,
-                .pure = true,
-                .always = true,
-                .key = [&table](const int* at) { return std::tuple(*at, table); }});
+        options{.in = &domain_, .pure = true, .always = true, .key = [&table](const int* at) {
+                    return std::tuple(*at, table);
+                }});
     int where = 1;
     EXPECT_LE(computes([&] { EXPECT_EQ(f(&where), 20); }), 2);
     where = 2;
@@ -254,10 +255,9 @@ TEST_F(MemoizeTest, KeyFunctions)
             computed++;
             return *at * 2;
         },
-        options{.in = &domain_,
-                .pure = true,
-                .always = true,
-                .key = [](const int* at) { return std::string(200, static_cast<char>(*at)); }});
+        options{.in = &domain_, .pure = true, .always = true, .key = [](const int* at) {
+                    return std::string(200, static_cast<char>(*at));
+                }});
     EXPECT_LE(computes([&] { EXPECT_EQ(g(&where), 4); }), 2);
 }
 
@@ -333,9 +333,9 @@ TEST_F(MemoizeTest, LearningIsTheDefault)
 
 TEST_F(MemoizeTest, Threads)
 {
-    const auto f = memoize(
-        [](int n, std::string_view text) { return std::string(text) + std::to_string(n); },
-        options_);
+    const auto f =
+        memoize([](int n, std::string_view text) { return std::string(text) + std::to_string(n); },
+                options_);
     std::atomic<int> wrong{0};
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; t++) {

@@ -71,7 +71,8 @@ void misuse(int captured)
 #elif CASE == 13
     kcr::memoize(padded); // expect: a result must be trivially copyable without padding
 #elif CASE == 14
-    kcr::memoize([captured](int n) { return n + captured; }); // expect: captures is not part of the key
+    kcr::memoize(
+        [captured](int n) { return n + captured; }); // expect: captures is not part of the key
 #elif CASE == 15
     kcr::memoize(Changing()); // expect: make its operator() const
 #elif CASE == 16
@@ -79,8 +80,9 @@ void misuse(int captured)
 #elif CASE == 17
     kcr::memoize(std::function<int(int)>()); // expect: captures is not part of the key
 #elif CASE == 18
-    kcr::memoize([](int n) { return n; },
-                 kcr::options{.key = [](int n) { return std::map<int, int>{{n, n}}; }}); // expect: a key must be made of
+    kcr::memoize([](int n) { return n; }, kcr::options{.key = [](int n) {
+                     return std::map<int, int>{{n, n}};
+                 }}); // expect: a key must be made of
 #elif CASE == 19
     kcr::memoize([](int n) { return n; }); // fine: that the others fail is not for want of a header
 #endif

@@ -20,9 +20,10 @@ const std::string source = KCR_TESTS "/misuse.cpp";
 /// What the compiler says of a case; its exit status goes to @p status.
 std::string compile(int number, int& status)
 {
-    const std::string command = std::string(KCR_CXX) + " -std=c++20 -fsyntax-only -I" KCR_TESTS
-                                                       "/../include -DCASE=" +
-                                std::to_string(number) + " " + source + " 2>&1";
+    const std::string command =
+        std::string(KCR_CXX) +
+        " -std=c++20 -fsyntax-only -I" KCR_TESTS "/../include -DCASE=" + std::to_string(number) +
+        " " + source + " 2>&1";
     std::string output;
     FILE* pipe = popen(command.c_str(), "r"); // NOLINT(cert-env33-c)
     if (pipe == nullptr)

@@ -66,6 +66,11 @@ void add_peers(std::vector<Subject>& subjects, std::shared_ptr<WorkingSet<Words>
 /// that many words.
 template <unsigned Words> void add_users(std::vector<Subject>& subjects, const kcr_query& like);
 
+/// Adds redis and memcached, filled with @p set.
+template <unsigned Words>
+void add_servers(std::vector<Subject>& subjects, const std::shared_ptr<WorkingSet<Words>>& set,
+                 const kcr_query& like);
+
 /// Hit rate in percent of a tier whose working set is @p keys keys, asked for uniformly.
 double hit_rate(kcr_tier* tier, System& system, Owner& owner, u32 keys);
 

@@ -4,8 +4,8 @@
 /// process that threads may share and that forget what was not used for longest. These hash for
 /// themselves.
 #define TBB_PREVIEW_CONCURRENT_LRU_CACHE 1
-#include "bench.hpp"
 #include "bench_user.h"
+#include "bench.hpp"
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/hash/hash.h>
@@ -52,8 +52,7 @@ bool store(kcr_function* f, const WordArray<Words>& key, const WordArray<Words>&
         WordArray<Words> out;
         kcr_ticket ticket;
         std::size_t length = 0;
-        if (kcr_begin(f, key.data(), Words * 8, out.data(), Words * 8, &length, &ticket) !=
-            KCR_HIT)
+        if (kcr_begin(f, key.data(), Words * 8, out.data(), Words * 8, &length, &ticket) != KCR_HIT)
             kcr_end(f, &ticket, key.data(), Words * 8, result.data(), Words * 8);
     }
     return present<Words>(f, key);
@@ -216,9 +215,9 @@ public:
         add("peer_lru_tbb", lookup_tbb_lru<Words>, tbb);
     }
 
-    [[nodiscard]] const WorkingSet<Words>& set() const
+    void add_servers()
     {
-        return *set_;
+        kcr::native::add_servers<Words>(subjects_, set_, like_);
     }
 
 private:
@@ -253,7 +252,10 @@ private:
 
 template <unsigned Words> void add_users(std::vector<Subject>& subjects, const kcr_query& like)
 {
-    Users<Words>(subjects, like, KCR_L2_SLOTS).add();
+    Users<Words> few(subjects, like, KCR_L2_SLOTS);
+    few.add();
+    if constexpr (Words != 4)
+        few.add_servers();
     Users<Words>(subjects, like, KCR_L3_SLOTS).add();
 }
 
