@@ -283,7 +283,7 @@ uint32_t kcr_bypass_calls(struct kcr_function *f)
 	shared = load_relaxed(&f->shared);
 	if (READ_ONCE(shared->state) == KCR_STATE_REJECTED || !READ_ONCE(shared->stamp))
 		return KCR_BYPASS_AT_ONCE;
-	line = &f->lines[kcr_thread % KCR_LINES];
+	line = kcr_this_line(f);
 	pace = load_relaxed(&line->pace);
 	if (likely(pace >= 0))
 		return 0;
