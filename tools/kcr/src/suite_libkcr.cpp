@@ -129,7 +129,16 @@ void check_consumers(SuiteContext& context, const fs::path& root)
 /// Makes the Debian packages, and looks into them.
 void check_packages(SuiteContext& context)
 {
-    const auto build = context.project.build() / "libkcr-install";
+    const auto build = context.project.build() / "libkcr-packages";
+    context.report.note("building the packages");
+    if (auto built = build_cmake(context.project, library(context.project), build,
+                                 {"-DKCR_PACKAGES_TOOLS=ON", "-DCMAKE_INSTALL_PREFIX=/usr",
+                                  "-DCMAKE_C_COMPILER_LAUNCHER=ccache",
+                                  "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"});
+        !built) {
+        context.report.check("packages", built);
+        return;
+    }
     const auto packages = TempDir::make(context.project.build());
     if (!packages) {
         context.report.check("packages", packages.error());
@@ -144,9 +153,9 @@ void check_packages(SuiteContext& context)
         const char* field;
         const char* file;
     };
-    for (const auto& expected :
-         {Expected{"libkcr1", "Depends: libc6", "libkcr.so.1"},
-          Expected{"libkcr-dev", "Depends: libkcr1", "usr/include/kcr.hpp"}}) {
+    for (const auto& expected : {Expected{"libkcr1", "Depends: libc6", "libkcr.so.1"},
+                                 Expected{"libkcr-dev", "Depends: libkcr1", "usr/include/kcr.hpp"},
+                                 Expected{"kcr-tools", "Depends: libbpf1", "usr/bin/kcrctl"}}) {
         const std::string script = "file=$(ls \"$1\"/" + std::string(expected.package) +
                                    "_*.deb) && dpkg-deb -I \"$file\" | grep -qF '" +
                                    expected.field + "' && dpkg-deb -c \"$file\" | grep -qF '" +
@@ -182,7 +191,9 @@ void run_suite_libkcr(SuiteContext& context)
         return;
     }
     check_consumers(context, root->path());
-    if (interrupted() == 0)
+    if (context.quick)
+        context.report.skip("packages", "--quick");
+    else if (interrupted() == 0)
         check_packages(context);
 }
 
