@@ -9,7 +9,7 @@
 /// arguments give equal results before it reuses any, and goes on checking. Arguments may be
 /// numbers, enumerations, structures without padding and pointers, std::array and std::complex
 /// of those, std::string, std::string_view, std::vector and std::span<const T>; others with a
-/// key of their own, see kcr::key_traits and kcr::options::key. Results may be the same, but no
+/// key of their own, see kcr::key_traits and kcr::with_key(). Results may be the same, but no
 /// views. What is misused does not compile, and says what to do.
 ///
 /// All is thread-safe. An exception passes through, and nothing is remembered.
@@ -114,6 +114,23 @@ template <typename Key = all_arguments> struct options {
     std::uint32_t expiry_ms = 0;      ///< milliseconds for which a result is used
     Key key = {};                     ///< makes a key of the arguments
 };
+
+/// Options with a key of the caller's own: what @p key returns when called with the arguments.
+template <typename Key> options<Key> with_key(Key key, const options<>& others = {})
+{
+    return {.name = others.name,
+            .version = others.version,
+            .in = others.in,
+            .pure = others.pure,
+            .always = others.always,
+            .key_max = others.key_max,
+            .result_max = others.result_max,
+            .learn_target = others.learn_target,
+            .audit_interval = others.audit_interval,
+            .max_entries = others.max_entries,
+            .expiry_ms = others.expiry_ms,
+            .key = std::move(key)};
+}
 
 namespace detail
 {
@@ -236,7 +253,7 @@ template <typename R, typename... A, typename F, typename Key> class memoized<R(
     static_assert((detail::check_argument<A, automatic>() && ...));
     static_assert(!automatic || std::is_pointer_v<F> || std::is_empty_v<F>,
                   "kcr: what a callable captures is not part of the key: pass it as an argument, "
-                  "or make it part of kcr::options::key");
+                  "or make it part of the key with kcr::with_key()");
 
 public:
     memoized(F callable, const options<Key>& options)

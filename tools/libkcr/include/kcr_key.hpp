@@ -143,7 +143,7 @@ template <typename A, bool Automatic> constexpr bool check_argument()
             static_assert(plain<T>,
                           "kcr: an argument must be trivially copyable without padding: "
                           "specialise kcr::key_traits, or kcr::no_padding to vouch for it, or "
-                          "pass kcr::options::key");
+                          "use kcr::with_key()");
         }
     }
     return true;

@@ -112,7 +112,7 @@ TEST_F(LearnTest, AnAuditCatchesAFunctionThatChanges)
     Bytes result(8);
     int wrong = 0;
     for (int i = 0; i < 200; i++) {
-        const auto answer = key_of(i < 100 ? 1 : 2);
+        auto answer = key_of(i < 100 ? 1 : 2);
         result.resize(8);
         call(function, key_of(1), result, [&](const Bytes& /*key*/) { return answer; });
         wrong += result != answer;

@@ -242,9 +242,7 @@ TEST_F(MemoizeTest, KeyFunctions)
             computed++;
             return table[static_cast<std::size_t>(*at)];
         },
-        options{.in = &domain_, .pure = true, .always = true, .key = [&table](const int* at) {
-                    return std::tuple(*at, table);
-                }});
+        with_key([&table](const int* at) { return std::tuple(*at, table); }, options_));
     int where = 1;
     EXPECT_LE(computes([&] { EXPECT_EQ(f(&where), 20); }), 2);
     where = 2;
@@ -255,9 +253,7 @@ TEST_F(MemoizeTest, KeyFunctions)
             computed++;
             return *at * 2;
         },
-        options{.in = &domain_, .pure = true, .always = true, .key = [](const int* at) {
-                    return std::string(200, static_cast<char>(*at));
-                }});
+        with_key([](const int* at) { return std::string(200, static_cast<char>(*at)); }, options_));
     EXPECT_LE(computes([&] { EXPECT_EQ(g(&where), 4); }), 2);
 }
 

@@ -80,9 +80,8 @@ void misuse(int captured)
 #elif CASE == 17
     kcr::memoize(std::function<int(int)>()); // expect: captures is not part of the key
 #elif CASE == 18
-    kcr::memoize([](int n) { return n; }, kcr::options{.key = [](int n) {
-                     return std::map<int, int>{{n, n}};
-                 }}); // expect: a key must be made of
+    auto map_of = [](int n) { return std::map<int, int>{{n, n}}; };
+    kcr::memoize([](int n) { return n; }, kcr::with_key(map_of)); // expect: a key must be made of
 #elif CASE == 19
     kcr::memoize([](int n) { return n; }); // fine: that the others fail is not for want of a header
 #endif
