@@ -82,7 +82,7 @@ public:
     {
         std::array<char, 16> left{};
         const bool read = pread(fd_.get(), left.data(), left.size() - 1, 0) > 0;
-        const bool happened = read && std::atoi(left.data()) == 0;
+        const bool happened = read && std::strtoul(left.data(), nullptr, 10) == 0;
         if (pwrite(fd_.get(), "0", 1, 0) < 0)
             domain::fail("fail-nth");
         return happened;

@@ -291,7 +291,7 @@ private:
         const unsigned long what =
             _IOC(random_.below(4), KCR_IOC_TYPE, random_.below(12), random_.below(256));
 
-        ioctl(any_fd(), what, reinterpret_cast<void*>(address()));
+        ioctl(any_fd(), what, address());
         ioctl(any_fd(), static_cast<unsigned long>(random_.next()), address());
     }
     void forget()

@@ -25,11 +25,11 @@ namespace
 constexpr uint64_t small_region = 64 << 10;
 
 /* A result that tells which key it belongs to, and is wrong if it is torn */
-Bytes result_for(uint64_t key, uint32_t len, uint32_t variant = 0)
+Bytes result_for(uint64_t key, uint32_t len, uint64_t variant = 0)
 {
     Bytes result(len);
 
-    for (uint32_t i = 0; i < len; i++)
+    for (uint64_t i = 0; i < len; i++)
         result[i] = static_cast<uint8_t>(key * 37 + i * 11 + variant * 101);
     return result;
 }

@@ -455,6 +455,7 @@ void test_domain_limit(Check& check)
     const domain::Setting limit("/sys/module/kcr/parameters/max_domains", "3");
     std::vector<Fd> domains;
 
+    domains.reserve(3);
     for (int i = 0; i < 3; i++)
         domains.push_back(domain::create(small_region));
     check.that(domain::try_create(small_region) == -EDQUOT, "one too many");

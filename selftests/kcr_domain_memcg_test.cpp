@@ -68,7 +68,7 @@ public:
             char byte = 0;
             group.write("cgroup.procs", "0");
             const Fd fd(domain::try_create(region_size));
-            byte = bool(fd);
+            byte = fd ? 1 : 0;
             if (::write(ready_[1], &byte, 1) == 1 && read(go_on_[0], &byte, 1) < 0)
                 _exit(1);
             _exit(0);

@@ -13,7 +13,6 @@
 
 using domain::Bytes;
 using domain::Fd;
-using domain::Function;
 using domain::Region;
 using tap::Check;
 
