@@ -30,8 +30,9 @@ std::vector<std::string> cpp_files(const Project& project, const std::string& fo
             continue;
         }
         // C is in kernel style
-        const bool c =
-            folder == "selftests" || it->path().string().find("/libkcr/") != std::string::npos;
+        const auto path = it->path().string();
+        const bool c = folder == "selftests" || path.find("/libkcr/") != std::string::npos ||
+                       path.find("/memo/") != std::string::npos;
         const bool header = extension == ".hpp" || (extension == ".h" && !c);
         if (extension == ".cpp" || (headers && header))
             files.push_back(it->path().string());

@@ -192,6 +192,42 @@ TEST_F(ProfitTest, WhatIsCheapIsStoredAtSecondSight)
     EXPECT_EQ(stats_of(domain).stored, before + 1);
 }
 
+TEST_F(ProfitTest, CallersMayAskBeforeTheyMakeAKey)
+{
+    const auto domain = make_domain();
+    const auto function = make_function(domain, options_);
+    EXPECT_EQ(kcr_bypass_calls(function.get()), 0U);
+    std::uint64_t n = 0;
+    while (kcr_bypass_calls(function.get()) == 0 && n < 20000)
+        ask(function, key_of(n++), 8, store_cost * 10);
+    // The first back-off is 1024 calls; 256 of them were given away above
+    const auto before = stats_of(function).bypassed;
+    EXPECT_EQ(before, 256U);
+    EXPECT_EQ(kcr_bypass_calls(function.get()), 256U);
+    EXPECT_EQ(stats_of(function).bypassed, 512U);
+    EXPECT_EQ(kcr_bypass_calls(function.get()), 256U);
+    EXPECT_EQ(kcr_bypass_calls(function.get()), 256U);
+    EXPECT_EQ(kcr_bypass_calls(function.get()), 0U);
+    EXPECT_GT(kcr_bypass_calls(nullptr), 0U);
+}
+
+TEST_F(ProfitTest, CallersMayKnowBetter)
+{
+    const auto domain = make_domain();
+    const auto function = make_function(domain, options_);
+    // By the clock it pays; the caller says that it does not
+    kcr_tell_costs(function.get(), 10, 100);
+    work(function, 20000, 10, store_cost * 10);
+    EXPECT_GT(stats_of(function).bypassed, 0U);
+    EXPECT_LT(stats_of(function).saved, 0);
+    auto dear = options_;
+    dear.name = "dear";
+    dear.overhead = store_cost * 100;
+    const auto other = make_function(domain, dear);
+    work(other, 20000, 10, store_cost * 10);
+    EXPECT_GT(stats_of(other).bypassed, 0U);
+}
+
 TEST_F(ProfitTest, LearningWhatNeverRepeatsIsBypassedToo)
 {
     const auto domain = make_domain();
