@@ -16,7 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct kcr_memo_slot kcr_memo_slots[KCR_MEMO_ALL_SLOTS];
+struct kcr_memo_slot kcr_memo_slots[KCR_MEMO_ALL_SLOTS] __attribute__((aligned(64)));
 struct kcr_memo_function kcr_memo_functions[KCR_MEMO_FUNCTIONS];
 struct kcr_memo_hooks kcr_memo_hooks;
 

@@ -42,6 +42,20 @@ TEST(Run, SymbolsAreLookedUp)
     EXPECT_THAT(refusal("/etc/passwd:labs(i64)->i64"), HasSubstr("not a shared library"));
 }
 
+TEST(Run, LibrariesGoByTheNameThatTheDynamicLinkerHas)
+{
+    const auto path = find_library("libc.so.6", "/bin/sh");
+    ASSERT_TRUE(path.ok());
+    RunOptions options;
+    options.signatures = {std::filesystem::canonical(*path).string() + ":labs(i64)->i64"};
+    const auto memos = check_memos(options, "/bin/sh");
+    ASSERT_TRUE(memos.ok()) << memos.error().message;
+    EXPECT_EQ(memos->at(0).signature.library, "libc.so.6");
+    options.signatures = {std::string(KCR_TEST_LIBRARY) +
+                          ":kcr_test_function(f64,i32,cstr,struct{f64,f64})->f32"};
+    EXPECT_EQ(check_memos(options, "/bin/sh")->at(0).signature.library, "libkcr-known.so");
+}
+
 TEST(Run, WhatIsKnownIsChecked)
 {
     EXPECT_THAT(refusal("libm.so.6:pow(f64)->f64"), HasSubstr("has 2 arguments"));
