@@ -73,6 +73,7 @@ public:
                 _exit(1);
             _exit(0);
         }
+        close(ready_[1]);
         char byte = 0;
         created_ = read(ready_[0], &byte, 1) == 1 && byte;
     }
@@ -80,7 +81,7 @@ public:
     {
         kill(pid_, SIGKILL);
         waitpid(pid_, nullptr, 0);
-        for (const int fd : {ready_[0], ready_[1], go_on_[0], go_on_[1]})
+        for (const int fd : {ready_[0], go_on_[0], go_on_[1]})
             close(fd);
     }
     Child(const Child&) = delete;
@@ -89,6 +90,11 @@ public:
     bool created() const
     {
         return created_;
+    }
+    /** Whether it was told what became of it, rather than killed. */
+    bool alive() const
+    {
+        return waitpid(pid_, nullptr, WNOHANG) == 0;
     }
 
 private:
@@ -110,6 +116,7 @@ void test_charged(Check& check)
     group.write("memory.max", "8M");
     const Child child(group, size);
     check.that(!child.created(), "a domain larger than the group's limit");
+    check.that(child.alive(), "killed for it");
 }
 
 } // namespace

@@ -70,8 +70,9 @@ struct file *kcr_memory_create(const char *name, size_t size)
 		kfree(memory);
 		return ERR_PTR(err);
 	}
+	/* Where a group's limit is reached, an error, and nobody is killed */
 	memory->base = __vmalloc(size, GFP_KERNEL_ACCOUNT | __GFP_ZERO |
-				 __GFP_NOWARN);
+				 __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
 	file = memory->base ? anon_inode_getfile(name, &kcr_memory_fops, memory,
 						 O_RDWR) :
 			      ERR_PTR(-ENOMEM);

@@ -14,6 +14,8 @@
 #include <linux/math.h>
 #include <linux/mm.h>
 #include <linux/random.h>
+#include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -120,8 +122,11 @@ void kcr_region_kill(struct kcr_region *r)
 	u64 *word = r->base, *end = r->base + r->size;
 
 	/* Readers may be looking */
-	while (word < end)
+	while (word < end) {
 		WRITE_ONCE(*word++, 0);
+		if (!((unsigned long)word % SZ_1M))
+			cond_resched();
+	}
 	memzero_explicit(r->secrets, sizeof(r->secrets));
 }
 

@@ -34,8 +34,9 @@ Result<Figures> bench_guest(const Project& project)
         return module.error();
     const auto request = sites_boot_request(project, "bench",
                                             "cd /sys/kernel/debug/kcr && cat bench bench_peers "
-                                            "bench_bypass bench_sigverify bench_csum && exec " +
-                                                sites_command(project, *module));
+                                            "bench_bypass bench_sigverify bench_csum && " +
+                                                sites_command(project, *module) + " && exec " +
+                                                programs_command(project));
     const auto outcome = boot(request);
     if (!outcome)
         return outcome.error();

@@ -81,6 +81,7 @@ const std::vector<Suite>& all_suites()
         {"kselftest", "what user space sees, in the guest", run_suite_kselftest},
         {"profit", "observe predicts what reuse saves", run_suite_profit},
         {"sites", "real work through the sites, with them off and on", run_suite_sites},
+        {"programs", "unmodified programs, plainly and under kcrctl run", run_suite_programs},
         {"profiler", "kcrctl profile counts what loads of known size do", run_suite_profiler},
         {"kasan",
          "domains in a kernel that looks for memory errors, leaks and lock cycles, with "

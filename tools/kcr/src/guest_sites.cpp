@@ -21,6 +21,13 @@ std::string sites_command(const Project& project, const std::filesystem::path& m
                        module.string());
 }
 
+std::string programs_command(const Project& project)
+{
+    return fmt::format("{} --kcrctl {}",
+                       (project.tool_build() / "guest/programs/kcr-programs").string(),
+                       (project.tool_build() / "kcrctl/kcrctl").string());
+}
+
 BootRequest sites_boot_request(const Project& project, const std::string& name,
                                const std::string& script)
 {

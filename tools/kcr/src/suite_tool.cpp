@@ -150,6 +150,7 @@ void run_suite_tool(SuiteContext& context)
     }
     run_gtest(context, {.program = build / "kcr-tests"});
     run_gtest(context, {.program = build / "kcrctl/kcrctl-tests"});
+    run_gtest(context, {.program = build / "kcrctl/memo/tests/kcr-memo-tests"});
     check_format(context);
     if (context.quick) {
         context.report.skip("clang-tidy", "--quick");

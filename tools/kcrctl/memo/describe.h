@@ -14,7 +14,9 @@
  *
  * ITEMS are the arguments, each with a semicolon behind it:
  *
- *	iREG,MASK	the bits MASK of an integer register (0..5: rdi rsi rdx rcx r8 r9)
+ *	iREG,MASK	the bits MASK of an integer register (0..5: rdi rsi rdx rcx r8 r9), or of
+ *			a word on the stack (6...)
+ *	pREG		a pointer as such: another process means something else by it
  *	fREG,MASK	the bits MASK of xmm0..xmm7
  *	bMODE,REG,COUNT,A,MASKA,B,MASKB,DEREF
  *			memory behind an integer register, of COUNT * A * B bytes. A and B are
@@ -26,7 +28,8 @@
  * RETURNS: iREG,MASK (0: rax, 1: rdx), fREG,MASK (xmm0, xmm1), or aREG for what is
  * either an argument or NULL.
  *
- * OPTIONS: FLAGS,LEARN,EXPIRY_MS,MAX_ENTRIES, as libkcr has them.
+ * OPTIONS: FLAGS,LEARN,EXPIRY_MS,MAX_ENTRIES as libkcr has them, then how many words of arguments
+ * there are on the stack.
  *
  * This file is used without a C library, too.
  */
@@ -40,10 +43,12 @@
 #define KCR_MEMO_MAGIC		"kcr1"
 /* Functions in a description, and arguments that one may have */
 #define KCR_MEMO_FUNCTIONS	48
-#define KCR_MEMO_ITEMS		14
+#define KCR_MEMO_ITEMS		16
 #define KCR_MEMO_RETURNS	2
 
 #define KCR_MEMO_GP		6
+#define KCR_MEMO_STACK		8
+#define KCR_MEMO_ARGUMENTS	(KCR_MEMO_GP + KCR_MEMO_STACK)
 #define KCR_MEMO_XMM		8
 #define KCR_MEMO_NO_REG		0xff
 #define KCR_MEMO_RETURN_REG	0xfe
@@ -69,16 +74,17 @@ struct kcr_memo_item {
 struct kcr_memo_function {
 	char symbol[256];
 	char library[128];
+	uint64_t digest;	/* of items and returns, as they are written */
 	uint32_t nr_items;
 	uint32_t nr_returns;
 	uint32_t writes;	/* some item is written */
+	uint32_t stack_words;
 	struct kcr_memo_item items[KCR_MEMO_ITEMS];
 	struct kcr_memo_item returns[KCR_MEMO_RETURNS];
 	uint32_t flags;
 	uint32_t learn;
 	uint32_t expiry_ms;
 	uint32_t max_entries;
-	uint64_t digest;	/* of items and returns, as they are written */
 };
 
 struct kcr_memo_text {
@@ -149,7 +155,7 @@ static inline uint8_t kcr_memo_factor(struct kcr_memo_text *text)
 {
 	uint64_t reg = kcr_memo_next(text, 0xff);
 
-	if (reg >= KCR_MEMO_GP && reg != KCR_MEMO_NO_REG && reg != KCR_MEMO_RETURN_REG)
+	if (reg >= KCR_MEMO_ARGUMENTS && reg != KCR_MEMO_NO_REG && reg != KCR_MEMO_RETURN_REG)
 		text->bad = 1;
 	return (uint8_t)reg;
 }
@@ -157,7 +163,7 @@ static inline uint8_t kcr_memo_factor(struct kcr_memo_text *text)
 static inline void kcr_memo_read_item(struct kcr_memo_text *text, struct kcr_memo_item *item,
 				 int returned)
 {
-	uint64_t registers = returned ? KCR_MEMO_RETURNS : KCR_MEMO_GP;
+	uint64_t registers = returned ? KCR_MEMO_RETURNS : KCR_MEMO_ARGUMENTS;
 
 	item->kind = *text->at++;
 	switch (item->kind) {
@@ -170,14 +176,15 @@ static inline void kcr_memo_read_item(struct kcr_memo_text *text, struct kcr_mem
 		item->bytes = kcr_memo_bytes(item->mask);
 		break;
 	case 'a':
-		text->bad |= !returned;
-		item->reg = (uint8_t)kcr_memo_number(text, KCR_MEMO_GP - 1);
+	case 'p':
+		text->bad |= returned != (item->kind == 'a');
+		item->reg = (uint8_t)kcr_memo_number(text, KCR_MEMO_ARGUMENTS - 1);
 		break;
 	case 'b':
 	case 's':
 		text->bad |= returned;
 		item->mode = (uint8_t)kcr_memo_number(text, KCR_MEMO_IN | KCR_MEMO_OUT);
-		item->reg = (uint8_t)kcr_memo_next(text, KCR_MEMO_GP - 1);
+		item->reg = (uint8_t)kcr_memo_next(text, KCR_MEMO_ARGUMENTS - 1);
 		text->bad |= !item->mode;
 		if (item->kind == 's')
 			break;
@@ -187,7 +194,7 @@ static inline void kcr_memo_read_item(struct kcr_memo_text *text, struct kcr_mem
 		item->reg_b = kcr_memo_factor(text);
 		item->mask_b = kcr_memo_next(text, UINT64_MAX);
 		item->deref = (uint8_t)kcr_memo_next(text, 1);
-		text->bad |= item->deref && item->reg_a >= KCR_MEMO_GP;
+		text->bad |= item->deref && item->reg_a >= KCR_MEMO_ARGUMENTS;
 		break;
 	default:
 		text->bad = 1;
@@ -234,6 +241,7 @@ static inline int kcr_memo_read_function(struct kcr_memo_text *text,
 	function->learn = (uint32_t)kcr_memo_next(text, UINT32_MAX);
 	function->expiry_ms = (uint32_t)kcr_memo_next(text, UINT32_MAX);
 	function->max_entries = (uint32_t)kcr_memo_next(text, UINT32_MAX);
+	function->stack_words = (uint32_t)kcr_memo_next(text, KCR_MEMO_STACK);
 	kcr_memo_expect(text, '\n');
 	return text->bad ? -1 : 0;
 }

@@ -118,7 +118,7 @@ static void compute(struct call *call)
 	if (call->x87_flags)
 		kcr_fp_clear_x87_flags();
 
-	kcr_memo_call_noting(call->slot, call->frame);
+	kcr_memo_call_noting(call->slot, call->function, call->frame);
 
 	mxcsr = kcr_fp_mxcsr();
 	effects.flags = mxcsr & KCR_FP_FLAGS;

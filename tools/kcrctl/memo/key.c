@@ -14,6 +14,9 @@
 #define DEFAULT_X87	0x037f
 #define NULL_LENGTH	0xffffffffU
 
+/* Random, set before main() */
+unsigned char kcr_memo_process[16];
+
 static void put(struct kcr_memo_buffer *key, const void *data, size_t length)
 {
 	if (length > key->room - key->length) {
@@ -37,6 +40,13 @@ static void put_register(struct kcr_memo_buffer *key, const struct kcr_memo_item
 	put(key, &value, item->bytes);
 }
 
+/* A pointer as such, and whose it is: children of fork() have the same ones. */
+static void put_pointer(struct kcr_memo_buffer *key, uint64_t value)
+{
+	put(key, &value, sizeof(value));
+	put(key, kcr_memo_process, sizeof(kcr_memo_process));
+}
+
 static uint64_t factor(uint8_t reg, uint64_t mask, int deref, const struct kcr_memo_frame *frame)
 {
 	uint64_t value;
@@ -45,7 +55,7 @@ static uint64_t factor(uint8_t reg, uint64_t mask, int deref, const struct kcr_m
 		return 1;
 	if (reg == KCR_MEMO_RETURN_REG)
 		return frame->ret[0] & mask;
-	value = frame->gp[reg];
+	value = kcr_memo_argument(frame, reg);
 	if (deref) {
 		if (!value)
 			return 0;
@@ -76,7 +86,7 @@ uint64_t kcr_memo_extent(const struct kcr_memo_item *item, const struct kcr_memo
 static void put_memory(struct kcr_memo_buffer *key, const struct kcr_memo_item *item,
 		       const struct kcr_memo_frame *frame)
 {
-	const char *memory = (const char *)frame->gp[item->reg];
+	const char *memory = (const char *)kcr_memo_argument(frame, item->reg);
 	uint32_t length = NULL_LENGTH;
 	uint64_t extent = 0;
 
@@ -114,9 +124,11 @@ void kcr_memo_key(struct kcr_memo_buffer *key, const struct kcr_memo_function *f
 		const struct kcr_memo_item *item = &function->items[i];
 
 		if (item->kind == 'i')
-			put_register(key, item, frame->gp[item->reg]);
+			put_register(key, item, kcr_memo_argument(frame, item->reg));
 		else if (item->kind == 'f')
 			put_register(key, item, frame->xmm[item->reg][0]);
+		else if (item->kind == 'p')
+			put_pointer(key, kcr_memo_argument(frame, item->reg));
 		else
 			put_memory(key, item, frame);
 	}
@@ -133,7 +145,7 @@ void kcr_memo_key(struct kcr_memo_buffer *key, const struct kcr_memo_function *f
 static uint64_t reach(const struct kcr_memo_item *item, const struct kcr_memo_frame *frame)
 {
 	if (item->kind == 's')
-		return item->mode & KCR_MEMO_IN ? strlen((const char *)frame->gp[item->reg]) + 1 : 1;
+		return item->mode & KCR_MEMO_IN ? strlen((const char *)kcr_memo_argument(frame, item->reg)) + 1 : 1;
 	if (item->reg_a == KCR_MEMO_RETURN_REG || item->reg_b == KCR_MEMO_RETURN_REG)
 		return 1;
 	return kcr_memo_extent(item, frame);
@@ -157,7 +169,7 @@ int kcr_memo_overlaps(const struct kcr_memo_function *function, const struct kcr
 
 		if (!(item->mode & KCR_MEMO_OUT))
 			continue;
-		at = frame->gp[item->reg];
+		at = kcr_memo_argument(frame, item->reg);
 		if (!at)
 			continue;
 		bytes = reach(item, frame);
@@ -167,7 +179,7 @@ int kcr_memo_overlaps(const struct kcr_memo_function *function, const struct kcr
 
 			if (j == i || !other->mode)
 				continue;
-			other_at = frame->gp[other->reg];
+			other_at = kcr_memo_argument(frame, other->reg);
 			if (other_at && at < other_at + reach(other, frame) && other_at < at + bytes)
 				return 1;
 		}
@@ -194,7 +206,8 @@ void kcr_memo_limits(const struct kcr_memo_function *function, uint32_t *key_max
 		uint64_t bytes = fixed ? item->count : KCR_MEMO_LARGE;
 
 		if (!item->mode) {
-			key += item->bytes;
+			key += item->kind == 'p' ? sizeof(uint64_t) + sizeof(kcr_memo_process) :
+						   item->bytes;
 			continue;
 		}
 		key += item->mode & KCR_MEMO_IN ? sizeof(uint32_t) + bytes : 1;

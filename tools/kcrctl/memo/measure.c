@@ -49,12 +49,12 @@ struct samples {
  * struct measurement - one that is going on in this thread
  * @slot: of what, or NULL
  * @calls: how many there were
- * @busy: in the middle of a call
+ * @busy: somebody is at it: a signal handler, or a call within the call, keeps off
  */
 struct measurement {
 	struct kcr_memo_slot *slot;
 	uint32_t calls;
-	int busy;
+	volatile int busy;
 	struct samples plain;
 	struct samples found;
 };
@@ -127,19 +127,17 @@ static enum kcr_memo_done measured(struct measurement *m, const struct kcr_memo_
 	uint32_t call = m->calls++;
 	uint64_t ticks;
 
-	m->busy = 1;
 	ticks = clock_now();
 	if (call < CALLS)
-		kcr_memo_call(frame, slot->real);
+		kcr_memo_call(frame, slot->real, function->stack_words);
 	else
 		done = kcr_memo_run(slot, function, frame);
 	ticks = clock_now() - ticks;
-	m->busy = 0;
 	if (call < CALLS && call >= WARMING)
 		add(&m->plain, ticks);
 	else if (call >= CALLS + WARMING && done == KCR_MEMO_FOUND)
 		add(&m->found, ticks);
-	if (m->calls == 2 * CALLS)
+	if (m->calls >= 2 * CALLS)
 		conclude(m);
 	return done;
 }
@@ -160,38 +158,50 @@ enum kcr_memo_done kcr_memo_measure(struct kcr_memo_slot *slot,
 {
 	uint16_t *left = &pace[slot - kcr_memo_slots];
 	struct measurement *m = &going_on;
+	enum kcr_memo_done done;
 
 	if (!*left || m->busy) {
 		*left = PACE_FIRST;
 		return kcr_memo_run(slot, function, frame);
 	}
-	if (slot->dear == DEAR_CALLS || atomic_load_explicit(&stopped, memory_order_relaxed)) {
+	if (slot->dear >= DEAR_CALLS || atomic_load_explicit(&stopped, memory_order_relaxed)) {
 		*left = UINT16_MAX;
 		return kcr_memo_run(slot, function, frame);
 	}
-	if (m->slot != slot)
-		*m = (struct measurement){ .slot = slot };
-	return measured(m, function, frame);
+	m->busy = 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (m->slot != slot) {
+		m->slot = slot;
+		m->calls = 0;
+		m->plain.nr = 0;
+		m->found.nr = 0;
+	}
+	done = measured(m, function, frame);
+	atomic_signal_fence(memory_order_seq_cst);
+	m->busy = 0;
+	return done;
 }
 
 /**
  * kcr_memo_call_noting() - call a function, and see whether it is a dear one
  * @slot: which one
+ * @function: its description
  * @frame: the registers; out: those of the return
  *
  * Context: any that the function itself can be called in.
  */
-void kcr_memo_call_noting(struct kcr_memo_slot *slot, struct kcr_memo_frame *frame)
+void kcr_memo_call_noting(struct kcr_memo_slot *slot, const struct kcr_memo_function *function,
+			  struct kcr_memo_frame *frame)
 {
 	uint32_t dear = __atomic_load_n(&slot->dear, __ATOMIC_RELAXED);
 	uint64_t ticks;
 
-	if (dear == DEAR_CALLS || atomic_load_explicit(&stopped, memory_order_relaxed)) {
-		kcr_memo_call(frame, slot->real);
+	if (dear >= DEAR_CALLS || atomic_load_explicit(&stopped, memory_order_relaxed)) {
+		kcr_memo_call(frame, slot->real, function->stack_words);
 		return;
 	}
 	ticks = clock_now();
-	kcr_memo_call(frame, slot->real);
+	kcr_memo_call(frame, slot->real, function->stack_words);
 	/* The first ones may have to wait for memory */
 	dear = clock_now() - ticks > DEAR ? dear + 1 : 0;
 	__atomic_store_n(&slot->dear, dear, __ATOMIC_RELAXED);

@@ -25,7 +25,7 @@ extern struct kcr_memo_hooks kcr_memo_hooks;
 extern __thread int32_t kcr_memo_skip[KCR_MEMO_ALL_SLOTS];
 
 /* thunks_x86_64.S */
-void kcr_memo_call(struct kcr_memo_frame *frame, void *real);
+void kcr_memo_call(struct kcr_memo_frame *frame, void *real, uint64_t stack_words);
 
 /* dispatch.c */
 int kcr_memo_dispatch(struct kcr_memo_slot *slot, struct kcr_memo_frame *frame);
@@ -46,7 +46,8 @@ int kcr_memo_time_to_measure(const struct kcr_memo_slot *slot);
 enum kcr_memo_done kcr_memo_measure(struct kcr_memo_slot *slot,
 				    const struct kcr_memo_function *function,
 				    struct kcr_memo_frame *frame);
-void kcr_memo_call_noting(struct kcr_memo_slot *slot, struct kcr_memo_frame *frame);
+void kcr_memo_call_noting(struct kcr_memo_slot *slot, const struct kcr_memo_function *function,
+			  struct kcr_memo_frame *frame);
 uint32_t kcr_memo_overhead(void);
 void kcr_memo_stop_measuring(void);
 
@@ -58,6 +59,7 @@ void kcr_memo_entering_sandbox(void);
 struct kcr_domain *kcr_memo_domain(int fd);
 
 /* key.c */
+extern unsigned char kcr_memo_process[16];
 
 /**
  * struct kcr_memo_buffer - bytes that are written one after the other

@@ -30,7 +30,7 @@ static void put(struct kcr_memo_buffer *result, const void *data, size_t length)
 static void put_memory(struct kcr_memo_buffer *result, const struct kcr_memo_item *item,
 		       const struct kcr_memo_frame *frame)
 {
-	const char *memory = (const char *)frame->gp[item->reg];
+	const char *memory = (const char *)kcr_memo_argument(frame, item->reg);
 	uint32_t length = NULL_LENGTH;
 	uint64_t extent = 0;
 
@@ -70,7 +70,7 @@ void kcr_memo_record(struct kcr_memo_buffer *result, const struct kcr_memo_funct
 		if (item->kind != 'a' || !frame->ret[0])
 			continue;
 		/* A pointer to anything else says nothing elsewhere */
-		if (frame->ret[0] != frame->gp[item->reg])
+		if (frame->ret[0] != kcr_memo_argument(frame, item->reg))
 			result->full = 1;
 		head |= HEAD_ARGUMENT;
 	}
@@ -117,7 +117,7 @@ static int replay_returns(struct reader *reader, const struct kcr_memo_function 
 		uint64_t value = 0;
 
 		if (item->kind == 'a') {
-			frame->ret[0] = head & HEAD_ARGUMENT ? frame->gp[item->reg] : 0;
+			frame->ret[0] = head & HEAD_ARGUMENT ? kcr_memo_argument(frame, item->reg) : 0;
 			continue;
 		}
 		data = take(reader, item->bytes);
@@ -144,7 +144,7 @@ static int replay_memory(struct reader reader, const struct kcr_memo_function *f
 
 		if (!(item->mode & KCR_MEMO_OUT))
 			continue;
-		memory = (void *)frame->gp[item->reg];
+		memory = (void *)kcr_memo_argument(frame, item->reg);
 		data = take(&reader, sizeof(length));
 		if (!data)
 			return -1;

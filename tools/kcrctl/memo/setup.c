@@ -12,10 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-struct kcr_memo_slot kcr_memo_slots[KCR_MEMO_ALL_SLOTS];
+struct kcr_memo_slot kcr_memo_slots[KCR_MEMO_ALL_SLOTS] __attribute__((aligned(64)));
 struct kcr_memo_function kcr_memo_functions[KCR_MEMO_FUNCTIONS];
 struct kcr_memo_hooks kcr_memo_hooks;
 
@@ -138,6 +139,9 @@ __attribute__((constructor)) static void begin(void)
 	int fd;
 
 	if (!description || read_description(description, &fd))
+		goto out;
+	if (getrandom(kcr_memo_process, sizeof(kcr_memo_process), GRND_NONBLOCK) !=
+	    sizeof(kcr_memo_process))
 		goto out;
 	domain = kcr_memo_domain(fd);
 	if (kcr_domain_status(domain, NULL))

@@ -24,7 +24,7 @@
 #define KCR_MEMO_READY		1
 #define KCR_MEMO_BOUND		2
 
-/* struct kcr_memo_frame: the registers of a call, and of its return */
+/* struct kcr_memo_frame */
 #define KCR_MEMO_FRAME_GP	0
 #define KCR_MEMO_FRAME_RAX	48
 #define KCR_MEMO_FRAME_R10	56
@@ -32,6 +32,7 @@
 #define KCR_MEMO_FRAME_RET	192
 #define KCR_MEMO_FRAME_RETX	208
 #define KCR_MEMO_FRAME_SLOT	240
+#define KCR_MEMO_FRAME_STACK	248
 #define KCR_MEMO_FRAME_SIZE	256
 
 #ifndef __ASSEMBLER__
@@ -80,6 +81,17 @@ struct kcr_memo_interface {
 	int64_t hooks;
 };
 
+/**
+ * struct kcr_memo_frame - a call
+ * @gp: rdi, rsi, rdx, rcx, r8, r9
+ * @rax: rax
+ * @r10: r10
+ * @xmm: xmm0 to xmm7
+ * @ret: rax and rdx when it returns
+ * @retx: xmm0 and xmm1 when it returns
+ * @slot: what is called
+ * @stack: arguments on the stack
+ */
 struct kcr_memo_frame {
 	uint64_t gp[6];
 	uint64_t rax;
@@ -88,7 +100,7 @@ struct kcr_memo_frame {
 	uint64_t ret[2];
 	uint64_t retx[2][2];
 	struct kcr_memo_slot *slot;
-	uint64_t reserved;
+	const uint64_t *stack;
 };
 
 static_assert(sizeof(struct kcr_memo_slot) == KCR_MEMO_SLOT_SIZE, "thunks.S");
@@ -96,6 +108,13 @@ static_assert(sizeof(struct kcr_memo_frame) == KCR_MEMO_FRAME_SIZE, "thunks.S");
 static_assert(__builtin_offsetof(struct kcr_memo_slot, state) == KCR_MEMO_SLOT_STATE, "thunks.S");
 static_assert(__builtin_offsetof(struct kcr_memo_frame, ret) == KCR_MEMO_FRAME_RET, "thunks.S");
 static_assert(__builtin_offsetof(struct kcr_memo_frame, slot) == KCR_MEMO_FRAME_SLOT, "thunks.S");
+static_assert(__builtin_offsetof(struct kcr_memo_frame, stack) == KCR_MEMO_FRAME_STACK, "thunks.S");
+
+/* The value of an integer argument, wherever it is */
+static inline uint64_t kcr_memo_argument(const struct kcr_memo_frame *frame, uint32_t number)
+{
+	return number < 6 ? frame->gp[number] : frame->stack[number - 6];
+}
 
 #endif /* __ASSEMBLER__ */
 #endif /* KCR_MEMO_SLOTS_H */

@@ -2,9 +2,7 @@
 /*
  * Where calls to reused functions go, and where they come from when they are computed.
  *
- * A thunk keeps all registers but r11, which the ABI gives away between functions. What the
- * caller pushed is not passed on when a function is computed: functions that have arguments
- * there are refused by kcrctl.
+ * A thunk keeps all registers but r11, which the ABI gives away between functions.
  */
 #include "slots.h"
 
@@ -23,10 +21,10 @@ kcr_memo_thunks:
 	endbr64
 	cmpl	$KCR_MEMO_READY, kcr_memo_slots + slot * KCR_MEMO_SLOT_SIZE + KCR_MEMO_SLOT_STATE(%rip)
 	jne	2f
-	/* Calls that this thread bypasses */
+	/* Calls that this thread bypasses; a signal handler may have taken the last one */
 	mov	kcr_memo_skip@gottpoff(%rip), %r11
 	cmpl	$0, %fs:slot * 4(%r11)
-	jne	1f
+	jg	1f
 	lea	kcr_memo_slots + slot * KCR_MEMO_SLOT_SIZE(%rip), %r11
 	jmp	kcr_memo_entry
 1:	decl	%fs:slot * 4(%r11)
@@ -57,6 +55,8 @@ kcr_memo_entry:
 	mov	%rax, KCR_MEMO_FRAME_RAX(%rsp)
 	mov	%r10, KCR_MEMO_FRAME_R10(%rsp)
 	mov	%r11, KCR_MEMO_FRAME_SLOT(%rsp)
+	lea	16(%rbp), %rax
+	mov	%rax, KCR_MEMO_FRAME_STACK(%rsp)
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
 	movups	%xmm\n, KCR_MEMO_FRAME_XMM + \n * 16(%rsp)
 	.endr
@@ -93,7 +93,7 @@ kcr_memo_entry:
 	.cfi_endproc
 	.size kcr_memo_entry, . - kcr_memo_entry
 
-	/* void kcr_memo_call(struct kcr_memo_frame *frame, void *real) */
+	/* void kcr_memo_call(struct kcr_memo_frame *frame, void *real, uint64_t stack_words) */
 	.p2align 4
 	.globl kcr_memo_call
 	.hidden kcr_memo_call
@@ -110,7 +110,17 @@ kcr_memo_call:
 	sub	$8, %rsp
 	mov	%rdi, %rbx
 	mov	%rsi, %r11
-	mov	KCR_MEMO_FRAME_GP(%rbx), %rdi
+	test	%rdx, %rdx
+	jz	3f
+	/* Arguments on the stack, which stays aligned */
+	lea	8(, %rdx, 8), %rax
+	and	$-16, %rax
+	sub	%rax, %rsp
+	mov	%rdx, %rcx
+	mov	KCR_MEMO_FRAME_STACK(%rbx), %rsi
+	mov	%rsp, %rdi
+	rep movsq
+3:	mov	KCR_MEMO_FRAME_GP(%rbx), %rdi
 	mov	KCR_MEMO_FRAME_GP + 8(%rbx), %rsi
 	mov	KCR_MEMO_FRAME_GP + 16(%rbx), %rdx
 	mov	KCR_MEMO_FRAME_GP + 24(%rbx), %rcx

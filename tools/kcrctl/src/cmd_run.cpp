@@ -25,6 +25,7 @@ constexpr const char* examples =
     "  out[32]  out[len=ret]           memory that is written, all of it, each time\n"
     "  out cstr                        a string that is written\n"
     "  both[8]                         memory that is read and written\n"
+    "  id                              a pointer as such, to an object that does not change\n"
     "  -                               does not count: memory for scratch, a log\n"
     "Results: the numbers, struct{...} of up to 16 bytes, void, arg2 for that pointer or NULL.\n"
     "Arguments are counted from arg0.\n\n"

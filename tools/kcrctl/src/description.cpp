@@ -24,6 +24,7 @@ struct Placement {
     };
     /// Of each argument.
     std::vector<std::vector<Register>> registers;
+    unsigned stack_words = 0;
 };
 
 Result<Placement> place(const Signature& signature)
@@ -37,16 +38,25 @@ Result<Placement> place(const Signature& signature)
         if (argument.kind == ArgumentKind::value)
             parts = eightbytes(argument.parts);
         std::vector<Placement::Register> found;
+        bool whole = true; // structures are in registers or on the stack, not in both
         for (const auto& part : parts) {
+            const bool in_register = part.floating ? floats < KCR_MEMO_XMM : integers < KCR_MEMO_GP;
+            if (!in_register && !part.floating && parts.size() == 1) {
+                found.push_back({false, KCR_MEMO_GP + placement.stack_words++, part.mask});
+                continue;
+            }
+            whole = whole && in_register;
             auto& next = part.floating ? floats : integers;
             found.push_back({part.floating, next++, part.mask});
         }
-        if (integers > KCR_MEMO_GP || floats > KCR_MEMO_XMM)
-            return signature_error(signature.text, argument.at,
-                                   "this argument is passed on the stack",
-                                   "only functions whose arguments are in registers are reused: 6 "
-                                   "integers or pointers, 8 of floating point");
-        items += found.size();
+        if (!whole || placement.stack_words > KCR_MEMO_STACK)
+            return signature_error(
+                signature.text, argument.at, "this argument is passed on the stack",
+                fmt::format("only integers and pointers are taken from there, up "
+                            "to {}; there are 6 registers for those, and 8 for "
+                            "floating point",
+                            KCR_MEMO_STACK));
+        items += argument.kind == ArgumentKind::ignored ? 0 : found.size();
         placement.registers.push_back(std::move(found));
     }
     if (items > KCR_MEMO_ITEMS)
@@ -90,6 +100,10 @@ std::string items_of(const Signature& signature, const Placement& placement)
         const auto kind = signature.arguments[i].kind;
         if (kind == ArgumentKind::ignored)
             continue;
+        if (kind == ArgumentKind::pointer) {
+            text += fmt::format("p{:x};", placement.registers[i][0].number);
+            continue;
+        }
         if (kind != ArgumentKind::value) {
             text += memory_item(signature, placement, i);
             continue;
@@ -136,10 +150,10 @@ std::string describe(int fd, unsigned seccomp_filters, const std::vector<Memo>& 
         const auto slash = memo.signature.library.rfind('/');
         const auto library = slash == std::string::npos ? memo.signature.library
                                                         : memo.signature.library.substr(slash + 1);
-        text += fmt::format("{}\t{}\t{}\t{}\t{:x},{:x},{:x},{:x}\n", library,
+        text += fmt::format("{}\t{}\t{}\t{}\t{:x},{:x},{:x},{:x},{:x}\n", library,
                             memo.signature.function, items_of(memo.signature, *placement),
                             returns_of(memo.signature, *placement), flags_of(memo), memo.learn,
-                            memo.expiry_ms, memo.max_entries);
+                            memo.expiry_ms, memo.max_entries, placement->stack_words);
     }
     return text;
 }

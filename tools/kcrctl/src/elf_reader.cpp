@@ -42,9 +42,26 @@ void read_section(Elf* elf, Elf_Scn* section, const GElf_Shdr& header,
     }
 }
 
+/// The name that a dynamic section says.
+void read_soname(Elf* elf, Elf_Scn* section, const GElf_Shdr& header, std::string& soname)
+{
+    Elf_Data* data = ::elf_getdata(section, nullptr);
+    if (data == nullptr || header.sh_entsize == 0)
+        return;
+    const auto count = static_cast<int>(header.sh_size / header.sh_entsize);
+    for (int i = 0; i < count; ++i) {
+        GElf_Dyn entry{};
+        if (::gelf_getdyn(data, i, &entry) == nullptr || entry.d_tag != DT_SONAME)
+            continue;
+        const char* name = ::elf_strptr(elf, header.sh_link, entry.d_un.d_val);
+        if (name != nullptr)
+            soname = name;
+    }
+}
+
 } // namespace
 
-Result<std::vector<DynamicSymbol>> read_dynamic_symbols(const std::filesystem::path& path)
+Result<LibraryFile> read_library(const std::filesystem::path& path)
 {
     const tool::Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file.valid())
@@ -57,14 +74,17 @@ Result<std::vector<DynamicSymbol>> read_dynamic_symbols(const std::filesystem::p
                       header.e_machine == EM_X86_64 && header.e_type == ET_DYN;
     if (!good)
         return Error{fmt::format("{} is not a shared library for x86-64", path.string()), {}};
-    std::vector<DynamicSymbol> symbols;
+    LibraryFile library;
     for (Elf_Scn* section = nullptr; (section = ::elf_nextscn(elf.get(), section)) != nullptr;) {
         GElf_Shdr section_header{};
-        if (::gelf_getshdr(section, &section_header) != nullptr &&
-            section_header.sh_type == SHT_DYNSYM)
-            read_section(elf.get(), section, section_header, symbols);
+        if (::gelf_getshdr(section, &section_header) == nullptr)
+            continue;
+        if (section_header.sh_type == SHT_DYNSYM)
+            read_section(elf.get(), section, section_header, library.symbols);
+        else if (section_header.sh_type == SHT_DYNAMIC)
+            read_soname(elf.get(), section, section_header, library.soname);
     }
-    return symbols;
+    return library;
 }
 
 } // namespace kcr::ctl

@@ -16,7 +16,13 @@ struct DynamicSymbol {
     bool is_function = false; ///< also one whose code is chosen when it is loaded
 };
 
-/// The symbols that the x86-64 library @p path defines.
-Result<std::vector<DynamicSymbol>> read_dynamic_symbols(const std::filesystem::path& path);
+/// What a library is and offers.
+struct LibraryFile {
+    std::string soname; ///< what programs and the dynamic linker call it, if it says
+    std::vector<DynamicSymbol> symbols;
+};
+
+/// Reads the x86-64 library @p path.
+Result<LibraryFile> read_library(const std::filesystem::path& path);
 
 } // namespace kcr::ctl

@@ -127,15 +127,15 @@ Result<fs::path> find_library(const std::string& name, const fs::path& program)
     return error;
 }
 
-Status check_symbol(const fs::path& library, const std::string& function)
+Result<std::string> check_symbol(const fs::path& library, const std::string& function)
 {
-    const auto symbols = read_dynamic_symbols(library);
-    if (!symbols)
-        return symbols.error();
+    const auto file = read_library(library);
+    if (!file)
+        return file.error();
     std::vector<std::string> functions;
-    for (const auto& symbol : *symbols) {
+    for (const auto& symbol : file->symbols) {
         if (symbol.name == function && symbol.is_function)
-            return {};
+            return file->soname.empty() ? library.filename().string() : file->soname;
         if (symbol.name == function)
             return Error{
                 fmt::format("{} in {} is a variable, not a function", function, library.string()),

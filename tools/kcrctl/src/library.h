@@ -20,8 +20,9 @@ Result<std::filesystem::path> find_program(const std::string& name);
 Result<std::filesystem::path> find_library(const std::string& name,
                                            const std::filesystem::path& program);
 
-/// Refuses what is not a function that @p library offers; names the nearest one that is.
-Status check_symbol(const std::filesystem::path& library, const std::string& function);
+/// Refuses what is not a function that @p library offers; names the nearest one that is. Returns
+/// the name that the dynamic linker has for the library.
+Result<std::string> check_symbol(const std::filesystem::path& library, const std::string& function);
 
 /// What the debug information of @p library, or of the file that belongs to its build id, says.
 std::optional<Prototype> debug_prototype(const std::filesystem::path& library,

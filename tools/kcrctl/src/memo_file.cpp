@@ -15,8 +15,9 @@ namespace kcr::ctl
 namespace
 {
 
-const std::vector<std::string> known_keys = {"library", "function", "arguments", "returns",
-                                             "pure",    "learn",    "expiry_ms", "max_entries"};
+const std::vector<std::string> known_keys = {"library", "function",  "arguments",
+                                             "returns", "pure",      "always",
+                                             "learn",   "expiry_ms", "max_entries"};
 
 /// What is wrong with a file, and where; caught in parse_memo_file().
 struct Failure {
@@ -87,8 +88,10 @@ void check_keys(const toml::table& table, const std::vector<std::string>& known)
 Memo memo_of(const toml::table& table)
 {
     check_keys(table, known_keys);
-    auto signature = parse_signature(text_of(table, "library"), text_of(table, "function"),
-                                     texts_of(table, "arguments"), text_of(table, "returns"));
+    const auto library = text_of(table, "library");
+    const auto function = text_of(table, "function");
+    const auto arguments = texts_of(table, "arguments");
+    auto signature = parse_signature(library, function, arguments, text_of(table, "returns"));
     if (!signature)
         throw Failure{table.source(), signature.error().message, signature.error().hint};
     return {.signature = std::move(*signature),

@@ -111,7 +111,7 @@ bool contradicts(const std::vector<Scalar>& parts, bool pointer, const ValueType
 
 bool is_pointer(const Argument& argument)
 {
-    return argument.kind == ArgumentKind::memory || argument.kind == ArgumentKind::string;
+    return argument.kind != ArgumentKind::value && argument.kind != ArgumentKind::ignored;
 }
 
 /// The type that a demangled parameter has.

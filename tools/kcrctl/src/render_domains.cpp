@@ -22,7 +22,8 @@ std::string count(std::uint64_t value)
 
 std::string signed_count(std::int64_t value)
 {
-    return (value < 0 ? "-" : "") + grouped(static_cast<double>(value < 0 ? -value : value));
+    return fmt::format("{}{}", value < 0 ? "-" : "",
+                       grouped(static_cast<double>(value < 0 ? -value : value)));
 }
 
 /// "gzip (1234), gzip (1235)"
@@ -117,7 +118,7 @@ std::string render_stats(const std::vector<Domain>& domains)
         text += row("too late", count(info.stale));
         text += row("flushes", count(info.flushes));
         if (!info.functions.empty())
-            text += "\n" + render_functions(info.functions);
+            text += fmt::format("\n{}", render_functions(info.functions));
     }
     return text;
 }

@@ -37,9 +37,20 @@ constexpr std::uint64_t largest_region = 1U << 30;
 /// Programs expect to get low descriptors.
 constexpr rlim_t highest_fd = 1000;
 
-Status check_memo(const Memo& memo, const fs::path& program)
+/// Names have limits in what the program is told.
+Status check_names(const Signature& signature)
 {
-    const auto& signature = memo.signature;
+    const bool good = signature.library.size() < sizeof(kcr_memo_function::library) &&
+                      signature.function.size() < sizeof(kcr_memo_function::symbol) &&
+                      signature.library.find_first_of("\t\n") == std::string::npos;
+    if (!good)
+        return Error{"a name is too long, or strange", {}};
+    return {};
+}
+
+Status check_memo(Memo& memo, const fs::path& program)
+{
+    auto& signature = memo.signature;
     if (auto placed = place_arguments(signature); !placed)
         return placed;
     const auto known = known_prototype(signature.library, signature.function);
@@ -48,8 +59,9 @@ Status check_memo(const Memo& memo, const fs::path& program)
     const auto library = find_library(signature.library, program);
     if (!library)
         return library.error();
-    if (auto found = check_symbol(*library, signature.function); !found)
-        return found;
+    const auto name = check_symbol(*library, signature.function);
+    if (!name)
+        return name.error();
     std::vector<Prototype> prototypes;
     if (known->has_value())
         prototypes.push_back(**known);
@@ -61,7 +73,8 @@ Status check_memo(const Memo& memo, const fs::path& program)
         if (auto matches = check_prototype(signature, prototype); !matches)
             return matches;
     }
-    return {};
+    signature.library = *name;
+    return check_names(signature);
 }
 
 /// How many seccomp filters this process has.

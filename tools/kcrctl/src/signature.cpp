@@ -32,7 +32,7 @@ constexpr std::array<Word, 22> scalars = {{
 
 constexpr std::string_view types_hint =
     "arguments: u8 u16 u32 u64 i8 ... i64 f32 f64, ptr[len=arg1], out[16], both[8], cstr,\n"
-    "out cstr, struct{f64,f64}, and - for what does not count; results: the numbers, struct,\n"
+    "out cstr, struct{f64,f64}, id, and - for what does not count; results: the numbers, struct,\n"
     "void, and arg0 for a pointer that was given";
 
 /// What went wrong while parsing.
@@ -205,8 +205,9 @@ private:
     {
         if (word == "ptr" || word == "ptr_t" || word == "void")
             fail("a pointer says nothing about what it leads to",
-                 "ptr[len=...], cstr, out[...]; u64 if the address itself is the input, - if it "
-                 "does not count");
+                 "ptr[len=...], cstr, out[...]; id for an object that does not change, - if it "
+                 "does not "
+                 "count");
         if (word == "f80" || word == "f128" || word == "ldouble")
             fail("long double is not reused: it travels on the stack or in the x87");
         if (text_.substr(at_).starts_with("..."))
@@ -264,6 +265,10 @@ private:
         if (rest.starts_with("-")) {
             ++at_;
             found.kind = ArgumentKind::ignored;
+            return found;
+        }
+        if (accept_name("id")) {
+            found.kind = ArgumentKind::pointer;
             return found;
         }
         if (accept_name("out")) {

@@ -33,6 +33,7 @@ enum class ArgumentKind {
     value,   ///< u64, f64, struct{f64,f64}
     memory,  ///< ptr[...], out[...], both[...]
     string,  ///< cstr, out cstr
+    pointer, ///< id
     ignored, ///< -
 };
 

@@ -90,6 +90,64 @@ TEST_F(ProfitTest, AlwaysMeansAlways)
     EXPECT_EQ(stats_of(function).bypassed, 0U);
 }
 
+TEST_F(ProfitTest, WhoAsksNeedNotBegin)
+{
+    const auto domain = make_domain();
+    const auto function = make_function(domain, options_);
+    std::uint64_t begun = 0;
+    std::uint64_t skipped = 0;
+    constexpr std::uint64_t calls = 100000;
+    for (std::uint64_t n = 0; n < calls;) {
+        const auto bypassed = kcr_bypass_calls(function.get());
+        skipped += bypassed;
+        n += bypassed;
+        if (bypassed == 0) {
+            ask(function, key_of(n++), 8, store_cost / 2);
+            begun++;
+        }
+    }
+    const auto stats = stats_of(function);
+    EXPECT_EQ(stats.bypassed, skipped) << "none is bypassed in the other way";
+    EXPECT_EQ(stats.misses, begun);
+    EXPECT_LT(begun, 15000U);
+}
+
+TEST_F(ProfitTest, NothingIsNotWorthACall)
+{
+    EXPECT_GT(kcr_bypass_calls(nullptr), 0U);
+    const auto domain = make_domain();
+    const auto function = make_function(domain, options_);
+    EXPECT_EQ(kcr_bypass_calls(function.get()), 0U);
+}
+
+TEST_F(ProfitTest, WhatCallersPayCounts)
+{
+    const auto domain = make_domain();
+    options_.overhead = store_cost;
+    const auto function = make_function(domain, options_);
+    // Cheaper than that: hits lose
+    work(function, 50000, 10, store_cost / 2);
+    EXPECT_GT(stats_of(function).bypassed, 40000U);
+    EXPECT_LT(stats_of(function).saved, 0);
+    options_.name = "dearer";
+    const auto dearer = make_function(domain, options_);
+    work(dearer, 50000, 10, store_cost * 2);
+    EXPECT_EQ(stats_of(dearer).bypassed, 0U);
+}
+
+TEST_F(ProfitTest, WhoIsToldBelieves)
+{
+    const auto domain = make_domain();
+    const auto function = make_function(domain, options_);
+    work(function, 1000, 10, store_cost * 10);
+    const auto hits = static_cast<std::int64_t>(stats_of(function).hits);
+    ASSERT_GT(hits, 0);
+    kcr_tell_costs(function.get(), 30, 110);
+    EXPECT_EQ(stats_of(function).saved, -80 * hits);
+    work(function, 50000, 10, store_cost * 10);
+    EXPECT_GT(stats_of(function).bypassed, 40000U);
+}
+
 TEST_F(ProfitTest, AWorkloadThatBeginsToRepeatIsNoticed)
 {
     const auto domain = make_domain();

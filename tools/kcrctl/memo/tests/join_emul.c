@@ -5,14 +5,28 @@
 #include <emul.h>
 #include <fcntl.h>
 #include <kcr.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <system.h>
 #include <unistd.h>
 
+/* No handler runs while a system call takes locks of the kernel's */
+static int ioctl_without_signals(int fd, unsigned long request, void *arg)
+{
+	sigset_t all, before;
+	int result;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	result = kcr_emul_ioctl(fd, request, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return result;
+}
+
 static const struct kcr_system emulated = {
 	.open = kcr_emul_open,
-	.ioctl = kcr_emul_ioctl,
+	.ioctl = ioctl_without_signals,
 	.mmap = kcr_emul_mmap,
 	.munmap = kcr_emul_munmap,
 	.close = kcr_emul_close,

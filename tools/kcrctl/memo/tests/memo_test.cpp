@@ -74,6 +74,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"outputs",
              {"subject_fill", "subject_reverse", "subject_name", "subject_static",
               "subject_double_bytes", "subject_some"}},
+        Case{"stack_arguments", {"subject_ten", "subject_seven", "subject_object"}},
         Case{"effects", {"subject_effects"}}, Case{"rounding", {"subject_third"}},
         Case{"throwing", {"subject_throws"}}, Case{"jumping", {"subject_jumps"}},
         Case{"recursion", {"subject_recursive"}}, Case{"signals", {"subject_i32"}},

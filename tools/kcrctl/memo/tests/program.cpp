@@ -12,13 +12,13 @@ struct Scenario {
 };
 
 constexpr Scenario scenarios[] = {
-    {"integers", integers}, {"floating", floating},   {"structures", structures},
-    {"memory", memory},     {"outputs", outputs},     {"effects", effects},
-    {"rounding", rounding}, {"control", control},     {"throwing", throwing},
-    {"jumping", jumping},   {"recursion", recursion}, {"signals", signals},
-    {"threads", threads},   {"forking", forking},     {"symbols", symbols},
-    {"impure", impure},     {"large", large},         {"descriptors", descriptors},
-    {"sandbox", sandbox},   {"stack", stack},
+    {"integers", integers},       {"floating", floating}, {"structures", structures},
+    {"memory", memory},           {"outputs", outputs},   {"stack_arguments", stack_arguments},
+    {"effects", effects},         {"rounding", rounding}, {"control", control},
+    {"throwing", throwing},       {"jumping", jumping},   {"recursion", recursion},
+    {"signals", signals},         {"threads", threads},   {"forking", forking},
+    {"symbols", symbols},         {"impure", impure},     {"large", large},
+    {"descriptors", descriptors}, {"sandbox", sandbox},   {"stack", stack},
 };
 
 } // namespace

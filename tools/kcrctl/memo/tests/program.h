@@ -26,6 +26,7 @@ void floating();
 void structures();
 void memory();
 void outputs();
+void stack_arguments();
 void effects();
 void rounding();
 void control();

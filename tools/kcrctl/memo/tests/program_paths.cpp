@@ -241,7 +241,7 @@ void sandbox()
     // Only this much may differ: whether something was computed
     const bool reused = subject_computed == before;
     for (int round = 0; round < 10 * rounds; ++round)
-        std::printf("%d ", subject_i32(round, 10));
+        std::printf("%d ", subject_i32(round % 50, 10));
     std::printf("%ld\n", error);
     std::fflush(stdout);
     // _exit() is exit_group(); destructors would write a report

@@ -2,6 +2,8 @@
 #include "program.h"
 #include "subject.h"
 
+#include <xmmintrin.h>
+
 #include <cerrno>
 #include <cfenv>
 #include <cmath>
@@ -133,12 +135,38 @@ void outputs()
             subject_double_bytes(reinterpret_cast<const unsigned char*>("hello"), 5, bytes, &room);
         std::printf(" %d %" PRIu64 " %.10s", done, room, reinterpret_cast<const char*>(bytes));
         // In place it is another computation
-        unsigned char twice[16] = "abcd";
-        room = sizeof(twice);
+        unsigned char apart[16] = "abcd";
+        std::uint64_t room_apart = sizeof(bytes);
+        subject_double_bytes(apart, 4, bytes, &room_apart);
+        std::printf(" %.8s", reinterpret_cast<const char*>(bytes));
+        unsigned char twice[64] = "abcd";
+        room = sizeof(bytes);
         subject_double_bytes(twice, 4, twice, &room);
         std::printf(" %.8s", reinterpret_cast<const char*>(twice));
         std::memset(bytes, 'x', sizeof(bytes));
         std::printf(" %u %d %d\n", subject_some(10, bytes), bytes[4], bytes[5]);
+    }
+}
+
+void stack_arguments()
+{
+    const auto* bytes = reinterpret_cast<const unsigned char*>("0123456789");
+    const std::uint64_t objects[] = {5, 6};
+    for (int round = 0; round < rounds; ++round) {
+        unsigned char to[8] = {};
+        for (const unsigned a : {1U, 2U, 3U}) {
+            std::printf("%" PRIx64 " ",
+                        subject_ten(a, 2, bytes, a, 4.5, 6, 7, "text", bytes + 2, 8, to));
+            std::printf("%x ", to[0]);
+            std::printf("%" PRIx64 " ",
+                        subject_ten(1, 2, bytes, 3, 4.5, 6, a, "text", bytes, 8, to));
+            std::printf("%" PRIx64 " ", subject_ten(1, 2, bytes, 3, 4.5, 6, 7, a == 1 ? "a" : "b",
+                                                    bytes, static_cast<std::uint8_t>(a), to));
+            std::printf("%x ", to[0]);
+            std::printf("%" PRIx64 " ",
+                        subject_seven(1, 2, 3, 4, 5, 6, static_cast<std::uint8_t>(a)));
+            std::printf("%" PRIx64 "\n", subject_object(&objects[a % 2], 3));
+        }
     }
 }
 
@@ -170,6 +198,15 @@ void rounding()
         }
     }
     std::fesetround(FE_TONEAREST);
+    // Of SSE alone
+    for (int round = 0; round < rounds; ++round) {
+        for (const unsigned mode : {_MM_ROUND_NEAREST, _MM_ROUND_UP, _MM_ROUND_DOWN}) {
+            _MM_SET_ROUNDING_MODE(mode);
+            print_bits(subject_third(2));
+            std::printf("\n");
+        }
+    }
+    _MM_SET_ROUNDING_MODE(_MM_ROUND_NEAREST);
 }
 
 void control()

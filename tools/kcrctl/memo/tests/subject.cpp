@@ -212,6 +212,28 @@ std::uint32_t subject_some(std::uint32_t length, unsigned char* to)
     return length / 2;
 }
 
+std::uint64_t subject_ten(std::uint64_t a, std::uint32_t b, const unsigned char* data,
+                          std::uint64_t length, double c, std::uint64_t e, std::uint64_t f,
+                          const char* text, const unsigned char* more, std::uint8_t extent,
+                          unsigned char* to)
+{
+    std::uint64_t sum = mix(a + 2UL * b + 3 * e + 4 * f + static_cast<std::uint64_t>(c));
+    sum += subject_sum(data, length) + subject_text(text) * 3 + subject_sum(more, extent) * 5;
+    std::memcpy(to, &sum, sizeof(sum));
+    return mix(sum);
+}
+
+std::uint64_t subject_seven(std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d,
+                            std::uint64_t e, std::uint64_t f, std::uint8_t g)
+{
+    return mix(a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7UL * g);
+}
+
+std::uint64_t subject_object(const std::uint64_t* object, std::uint32_t b)
+{
+    return mix(*object + b);
+}
+
 std::int32_t subject_throws(std::int32_t a)
 {
     mix(0);

@@ -57,6 +57,13 @@ std::int32_t subject_double_bytes(const unsigned char* from, std::size_t length,
                                   std::uint64_t* room);
 std::uint32_t subject_some(std::uint32_t length, unsigned char* to);
 
+std::uint64_t subject_ten(std::uint64_t a, std::uint32_t b, const unsigned char* data,
+                          std::uint64_t length, double c, std::uint64_t e, std::uint64_t f,
+                          const char* text, const unsigned char* more, std::uint8_t extent,
+                          unsigned char* to);
+std::uint64_t subject_seven(std::uint64_t a, std::uint64_t b, std::uint64_t c, std::uint64_t d,
+                            std::uint64_t e, std::uint64_t f, std::uint8_t g);
+std::uint64_t subject_object(const std::uint64_t* object, std::uint32_t b);
 std::int32_t subject_throws(std::int32_t a);
 extern std::jmp_buf subject_jump;
 std::int32_t subject_jumps(std::int32_t a);

@@ -28,6 +28,7 @@ typedef unsigned __int128 u128;
 #define U32_MAX UINT32_MAX
 #define PAGE_SIZE 4096
 #define SZ_64K (64UL << 10)
+#define SZ_1M (1UL << 20)
 #define SZ_1G (1UL << 30)
 #define ENOIOCTLCMD 515
 #define __user

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kcr-programs: unmodified programs of the distribution, plainly and with functions
+ * of their libraries reused by kcrctl run. Prints TAP about whether their output is
+ * the same, and figures about calls and instructions.
+ */
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <exception>
+
+#include "figures.hpp"
+#include "jobs.hpp"
+#include "run.hpp"
+#include "tap.hpp"
+
+namespace
+{
+
+void compare(const programs::Job& job, const std::string& kcrctl, tap::Check& check)
+{
+    std::vector<std::string> reused = {kcrctl, "run", "--stats"};
+
+    for (const std::string& memo : job.memo) {
+        reused.emplace_back("--memo");
+        reused.push_back(memo);
+    }
+    reused.insert(reused.end(), job.options.begin(), job.options.end());
+    reused.emplace_back("--");
+    reused.insert(reused.end(), job.command.begin(), job.command.end());
+
+    /* Once for nothing, so that files are in memory */
+    programs::run(job.command);
+    const auto before = programs::run(job.command);
+    const auto after = programs::run(reused);
+    const auto reuse = programs::parse_stats(after.errors);
+
+    check.that(before.status == 0 && !before.output.empty(), "plainly: " + before.errors);
+    check.that(after.status == before.status, "with reuse: " + after.errors);
+    check.that(after.output == before.output, "the output differs");
+    check.that(reuse.calls > 0, "no call was seen: " + after.errors);
+    if (job.pays)
+        check.that(reuse.hits * 2 > reuse.calls, "most calls were to be hits: " + after.errors);
+    else
+        check.that(reuse.bypassed * 2 > reuse.calls,
+                   "most calls were to be bypassed: " + after.errors);
+    const std::string name = std::string("program_") + job.name;
+    sites::figure(name + "_plain_insns", before.ticks);
+    sites::figure(name + "_reuse_insns", after.ticks);
+    sites::figure(name + "_calls", reuse.calls);
+    sites::figure(name + "_hits", reuse.hits);
+    sites::remark(std::string(job.name) + ": " + std::to_string(before.ticks) + " -> " +
+                  std::to_string(after.ticks) + " instructions (" +
+                  sites::times(before.ticks, after.ticks) + "), " + std::to_string(reuse.calls) +
+                  " calls, " + std::to_string(reuse.hits) + " hits, " +
+                  std::to_string(reuse.bypassed) + " bypassed");
+}
+
+int run(int argc, char** argv)
+{
+    CLI::App app("Programs of the distribution, with and without reuse");
+    std::string kcrctl = "kcrctl";
+    std::string only;
+
+    app.add_option("--kcrctl", kcrctl, "where kcrctl is");
+    app.add_option("--only", only, "run what has this in its name");
+    CLI11_PARSE(app, argc, argv);
+
+    std::vector<tap::Case> cases;
+    for (const programs::Job& job : programs::jobs()) {
+        if (job.title.find(only) != std::string::npos)
+            cases.push_back(
+                {job.title, [&job, &kcrctl](tap::Check& check) { compare(job, kcrctl, check); }});
+    }
+    return tap::run_cases(cases, [] {
+        if (access("/dev/kcr", R_OK | W_OK) != 0)
+            throw tap::Skip("no /dev/kcr");
+    });
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "kcr-programs: %s\n", error.what());
+        return 1;
+    }
+}
