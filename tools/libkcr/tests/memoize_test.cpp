@@ -334,6 +334,7 @@ TEST_F(MemoizeTest, Threads)
                 options_);
     std::atomic<int> wrong{0};
     std::vector<std::thread> threads;
+    threads.reserve(4);
     for (int t = 0; t < 4; t++) {
         threads.emplace_back([&, g = f] {
             for (int n = 0; n < 3000; n++)

@@ -204,7 +204,6 @@ TEST_F(ShareTest, TheSandboxKills)
 TEST_F(ShareTest, AMillionHitsInASandbox)
 {
     auto options = pure_options();
-    options.flags = KCR_PURE;
     options.audit_interval = 0;
     const auto function = make_function(domain_, options);
     for (std::uint64_t n = 0; n < 64; n++)
@@ -223,7 +222,8 @@ TEST_F(ShareTest, AMillionHitsInASandbox)
                   }
                   kcr_function_stats stats = {.size = sizeof(stats)};
                   kcr_function_get_stats(function.get(), &stats);
-                  return stats.hits > 990000 ? 0 : 2;
+                  // Keys that want the same place are computed
+                  return stats.hits > 900000 ? 0 : 2;
               }),
               0);
 }

@@ -26,6 +26,7 @@ struct Subject {
 };
 
 template <unsigned Words> using WordArray = std::array<u64, Words>;
+template <unsigned Words> inline constexpr std::size_t kBytes = sizeof(WordArray<Words>);
 
 /// Keys in random order, each asked for after the one before: the result's first word is the
 /// next one's hash, its second the next one's number, so that requests do not overlap.

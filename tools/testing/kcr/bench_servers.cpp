@@ -193,14 +193,14 @@ private:
 template <typename Peer, unsigned Words>
 bool lookup_server(void* peer, kcr_query* q, const u64* key, u64 /*hash*/)
 {
-    return static_cast<Peer*>(peer)->get(key, q->res, Words * 8);
+    return static_cast<Peer*>(peer)->get(key, q->res, kBytes<Words>);
 }
 
 template <typename Peer, unsigned Words>
 void add_server(std::vector<Subject>& subjects, const std::string& name,
                 const std::shared_ptr<WorkingSet<Words>>& set, const kcr_query& like)
 {
-    const std::string bytes = std::to_string(Words * 8);
+    const std::string bytes = std::to_string(kBytes<Words>);
     auto peer = std::make_shared<std::optional<Peer>>();
     auto q = std::make_shared<kcr_query>(like);
     Subject subject;
@@ -210,7 +210,7 @@ void add_server(std::vector<Subject>& subjects, const std::string& name,
         if (!*peer) { // only if it is measured
             peer->emplace();
             for (std::size_t i = 0; i < set->keys.size(); i++)
-                (*peer)->put(set->keys[i].data(), set->results[i].data(), Words * 8);
+                (*peer)->put(set->keys[i].data(), set->results[i].data(), kBytes<Words>);
         }
         follow<Words>(lookup_server<Peer, Words>, &**peer, *set, *q, steps);
     };

@@ -28,20 +28,21 @@ template <unsigned Words> bool hit(void* function, kcr_query* q, const u64* key,
     auto* f = static_cast<kcr_function*>(function);
     kcr_ticket ticket;
     std::size_t length = 0;
-    if (kcr_begin(f, key, Words * 8, q->res, Words * 8, &length, &ticket) == KCR_HIT) [[likely]]
+    if (kcr_begin(f, key, kBytes<Words>, q->res, kBytes<Words>, &length, &ticket) == KCR_HIT)
+        [[likely]]
         return true;
     kcr_view view;
-    if (kcr_peek(f, key, Words * 8, &view) != KCR_HIT)
+    if (kcr_peek(f, key, kBytes<Words>, &view) != KCR_HIT)
         return false;
-    __builtin_memcpy(q->res, view.data, Words * 8);
-    kcr_end(f, &ticket, key, Words * 8, q->res, Words * 8);
+    __builtin_memcpy(q->res, view.data, kBytes<Words>);
+    kcr_end(f, &ticket, key, kBytes<Words>, q->res, kBytes<Words>);
     return true;
 }
 
 template <unsigned Words> bool present(kcr_function* f, const WordArray<Words>& key)
 {
     kcr_view view;
-    return kcr_peek(f, key.data(), Words * 8, &view) == KCR_HIT;
+    return kcr_peek(f, key.data(), kBytes<Words>, &view) == KCR_HIT;
 }
 
 /// Has a result remembered: what is missed and comes again is.
@@ -52,8 +53,9 @@ bool store(kcr_function* f, const WordArray<Words>& key, const WordArray<Words>&
         WordArray<Words> out;
         kcr_ticket ticket;
         std::size_t length = 0;
-        if (kcr_begin(f, key.data(), Words * 8, out.data(), Words * 8, &length, &ticket) != KCR_HIT)
-            kcr_end(f, &ticket, key.data(), Words * 8, result.data(), Words * 8);
+        if (kcr_begin(f, key.data(), kBytes<Words>, out.data(), kBytes<Words>, &length, &ticket) !=
+            KCR_HIT)
+            kcr_end(f, &ticket, key.data(), kBytes<Words>, result.data(), kBytes<Words>);
     }
     return present<Words>(f, key);
 }
@@ -132,7 +134,7 @@ public:
         if (found == map_.end())
             return false;
         items_.splice(items_.begin(), items_, found->second);
-        __builtin_memcpy(result, found->second->second.data(), Words * 8);
+        __builtin_memcpy(result, found->second->second.data(), kBytes<Words>);
         return true;
     }
     void put(const WordArray<Words>& key, const WordArray<Words>& result)
@@ -187,7 +189,7 @@ bool lookup_tbb_lru(void* cache, kcr_query* q, const u64* key, u64 /*hash*/)
 {
     auto handle =
         (*static_cast<TbbLru<Words>*>(cache))[*reinterpret_cast<const WordArray<Words>*>(key)];
-    __builtin_memcpy(q->res, handle.value().data(), Words * 8);
+    __builtin_memcpy(q->res, handle.value().data(), kBytes<Words>);
     return true;
 }
 
@@ -233,7 +235,7 @@ private:
     {
         auto q = std::make_shared<kcr_query>(like_);
         const std::string size = set_->keys.size() > KCR_L2_SLOTS ? "_l3" : "";
-        const std::string bytes = std::to_string(Words * 8);
+        const std::string bytes = std::to_string(kBytes<Words>);
         Subject subject;
         subject.name = name + size + "_" + bytes + "_" + bytes;
         subject.run = [=, set = set_](u64 steps) {
