@@ -23,9 +23,10 @@ std::string sites_command(const Project& project, const std::filesystem::path& m
 
 std::string programs_command(const Project& project)
 {
-    return fmt::format("{} --kcrctl {}",
+    return fmt::format("{} --kcrctl {} --programs {}",
                        (project.tool_build() / "guest/programs/kcr-programs").string(),
-                       (project.tool_build() / "kcrctl/kcrctl").string());
+                       (project.tool_build() / "kcrctl/kcrctl").string(),
+                       (project.root() / "tools/kcrctl/guest/programs").string());
 }
 
 BootRequest sites_boot_request(const Project& project, const std::string& name,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Which programs are run, and what is reused in them. */
+/* Which programs are run, and whether reuse pays in them. */
 #ifndef KCR_PROGRAMS_JOBS_HPP
 #define KCR_PROGRAMS_JOBS_HPP
 
@@ -9,17 +9,16 @@
 namespace programs
 {
 
-/** A program and the functions that it repeats. */
+/** A program of the distribution; NAME.toml says what is reused in it. */
 struct Job {
-    const char* name;                 /**< in figures */
+    std::string name;
     std::string title;                /**< for people */
     std::vector<std::string> command; /**< the program, as it is */
-    std::vector<std::string> memo;    /**< signatures */
-    std::vector<std::string> options; /**< more for kcrctl run */
     bool pays;                        /**< or whether it is expected to step aside */
 };
 
-const std::vector<Job>& jobs();
+/** The jobs, with what they read in @p directory (tools/kcrctl/guest/programs). */
+std::vector<Job> jobs(const std::string& directory);
 
 } // namespace programs
 

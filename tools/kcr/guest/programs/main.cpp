@@ -17,16 +17,18 @@
 namespace
 {
 
-void compare(const programs::Job& job, const std::string& kcrctl, tap::Check& check)
-{
-    std::vector<std::string> reused = {kcrctl, "run", "--stats"};
+/* Where things are */
+struct Places {
+    std::string kcrctl = "kcrctl";
+    std::string programs = "tools/kcrctl/guest/programs";
+};
 
-    for (const std::string& memo : job.memo) {
-        reused.emplace_back("--memo");
-        reused.push_back(memo);
-    }
-    reused.insert(reused.end(), job.options.begin(), job.options.end());
-    reused.emplace_back("--");
+void compare(const programs::Job& job, const Places& places, tap::Check& check)
+{
+    std::vector<std::string> reused = {
+        places.kcrctl, "run", "--stats", "--memo-file", places.programs + "/" + job.name + ".toml",
+        "--"};
+
     reused.insert(reused.end(), job.command.begin(), job.command.end());
 
     /* Once for nothing, so that files are in memory */
@@ -44,33 +46,34 @@ void compare(const programs::Job& job, const std::string& kcrctl, tap::Check& ch
     else
         check.that(reuse.bypassed * 2 > reuse.calls,
                    "most calls were to be bypassed: " + after.errors);
-    const std::string name = std::string("program_") + job.name;
-    sites::figure(name + "_plain_insns", before.ticks);
-    sites::figure(name + "_reuse_insns", after.ticks);
+    const std::string name = "program_" + job.name;
+    sites::figure(name + "_plain_insns", before.time_ns);
+    sites::figure(name + "_reuse_insns", after.time_ns);
     sites::figure(name + "_calls", reuse.calls);
     sites::figure(name + "_hits", reuse.hits);
-    sites::remark(std::string(job.name) + ": " + std::to_string(before.ticks) + " -> " +
-                  std::to_string(after.ticks) + " instructions (" +
-                  sites::times(before.ticks, after.ticks) + "), " + std::to_string(reuse.calls) +
-                  " calls, " + std::to_string(reuse.hits) + " hits, " +
-                  std::to_string(reuse.bypassed) + " bypassed");
+    sites::remark(job.name + ": " + std::to_string(before.time_ns) + " -> " +
+                  std::to_string(after.time_ns) + " instructions (" +
+                  sites::times(before.time_ns, after.time_ns) + "), " +
+                  std::to_string(reuse.calls) + " calls, " + std::to_string(reuse.hits) +
+                  " hits, " + std::to_string(reuse.bypassed) + " bypassed");
 }
 
 int run(int argc, char** argv)
 {
     CLI::App app("Programs of the distribution, with and without reuse");
-    std::string kcrctl = "kcrctl";
+    Places places;
     std::string only;
 
-    app.add_option("--kcrctl", kcrctl, "where kcrctl is");
+    app.add_option("--kcrctl", places.kcrctl, "where kcrctl is");
+    app.add_option("--programs", places.programs, "where the programs' input is");
     app.add_option("--only", only, "run what has this in its name");
     CLI11_PARSE(app, argc, argv);
 
     std::vector<tap::Case> cases;
-    for (const programs::Job& job : programs::jobs()) {
+    for (const programs::Job& job : programs::jobs(places.programs)) {
         if (job.title.find(only) != std::string::npos)
             cases.push_back(
-                {job.title, [&job, &kcrctl](tap::Check& check) { compare(job, kcrctl, check); }});
+                {job.title, [job, &places](tap::Check& check) { compare(job, places, check); }});
     }
     return tap::run_cases(cases, [] {
         if (access("/dev/kcr", R_OK | W_OK) != 0)

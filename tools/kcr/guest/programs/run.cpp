@@ -2,6 +2,8 @@
 #include "run.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +39,12 @@ std::string read_file(const std::string& path)
     _exit(127);
 }
 
+uint64_t nanoseconds(const timeval& time)
+{
+    return static_cast<uint64_t>(time.tv_sec) * 1000000000 +
+           static_cast<uint64_t>(time.tv_usec) * 1000;
+}
+
 } // namespace
 
 Outcome run(const std::vector<std::string>& argv)
@@ -51,14 +59,14 @@ Outcome run(const std::vector<std::string>& argv)
     std::transform(copies.begin(), copies.end(), std::back_inserter(pointers),
                    [](std::string& argument) { return argument.data(); });
     pointers.push_back(nullptr);
-    const uint64_t start = __builtin_ia32_rdtsc();
     const pid_t pid = fork();
     if (pid < 0)
         throw std::runtime_error("cannot fork");
     if (pid == 0)
         become(pointers, output, errors);
-    waitpid(pid, &status, 0);
-    outcome.ticks = __builtin_ia32_rdtsc() - start;
+    rusage usage{};
+    wait4(pid, &status, 0, &usage);
+    outcome.time_ns = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
     outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     outcome.output = read_file(output);
     outcome.errors = read_file(errors);

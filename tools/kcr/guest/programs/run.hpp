@@ -12,10 +12,10 @@ namespace programs
 
 /** What a run was like. */
 struct Outcome {
-    int status = 0;     /**< exit status, 128 + N if signal N killed it */
-    uint64_t ticks = 0; /**< from its start to its end: instructions under -icount */
-    std::string output; /**< its standard output */
-    std::string errors; /**< its standard error */
+    int status = 0;       /**< exit status, 128 + N if signal N killed it */
+    uint64_t time_ns = 0; /**< of processors, its children too: instructions under -icount */
+    std::string output;   /**< its standard output */
+    std::string errors;   /**< its standard error */
 };
 
 /** Runs @p argv with nothing to read. */
