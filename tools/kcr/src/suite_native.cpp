@@ -26,6 +26,9 @@ struct Flavour {
 /// What floods do to hit rates is counted once; sanitizers would only take their time over it.
 constexpr const char* sanitized_filter = "-*Flood*";
 
+/// Of the model, where entries are encrypted.
+constexpr long encrypted_operations = 200000;
+
 const std::vector<std::string> clang = {"-DCMAKE_C_COMPILER=clang-19",
                                         "-DCMAKE_CXX_COMPILER=clang++-19"};
 
@@ -60,6 +63,11 @@ void run_flavour(SuiteContext& context, const Flavour& flavour)
                         .prefix = flavour.name + " ",
                         .filter = flavour.filter,
                         .env = {{"KCR_MODEL_OPERATIONS", std::to_string(operations)},
+                                {"TSAN_OPTIONS", "halt_on_error=1"}}});
+    // With CONFIG_KCR_ENCRYPTION: the same logic, and dear
+    run_gtest(context, {.program = build / "kcr-encrypted-tests",
+                        .prefix = flavour.name + " encrypted ",
+                        .env = {{"KCR_MODEL_OPERATIONS", std::to_string(encrypted_operations)},
                                 {"TSAN_OPTIONS", "halt_on_error=1"}}});
 }
 
