@@ -113,7 +113,8 @@ bool call(const Function& function, const Bytes& key, Bytes& result,
 Bytes key_of(std::uint64_t n, std::size_t size)
 {
     Bytes key(size);
-    std::memcpy(key.data(), &n, std::min(size, sizeof(n)));
+    if (size > 0)
+        std::memcpy(key.data(), &n, std::min(size, sizeof(n)));
     for (std::size_t i = sizeof(n); i < size; i++)
         key[i] = static_cast<std::uint8_t>(n + i);
     return key;
