@@ -199,7 +199,7 @@ void test_map(Check& check)
 
 void test_requests(Check& check)
 {
-    const Fd fd = domain::create(small_region, 1000000);
+    const Fd fd = domain::create(1 << 20, 1000000);
     const Region region(fd.get());
     const uint32_t f = domain::add(fd.get(), {.key_max = 4096, .result_max = 4096, .flags = 0});
     const uint32_t g = domain::add(fd.get(), {.name = "g", .flags = 0});

@@ -90,7 +90,9 @@ int kcr_region_init(struct kcr_region *r, void *base, u64 size)
 	memset(r, 0, sizeof(*r));
 	r->base = base;
 	r->size = size;
-	r->next_stamp = 1;
+	/* A stamp of another domain's is none here, if descriptors get mixed up */
+	get_random_bytes(&r->next_stamp, sizeof(r->next_stamp));
+	r->next_stamp = r->next_stamp >> 2 | 1;
 	get_random_bytes(r->secrets, sizeof(r->secrets));
 	r->secrets[1] |= 1;
 	r->secrets[KCR_REGION_SECRETS - 1] |= 1;
@@ -120,8 +122,12 @@ int kcr_region_init(struct kcr_region *r, void *base, u64 size)
 void kcr_region_kill(struct kcr_region *r)
 {
 	u64 *word = r->base, *end = r->base + r->size;
+	u32 nr;
 
-	/* Readers may be looking */
+	/* Readers may be looking: they see the sequence change, then all is zeroed */
+	for (nr = 0; nr < r->nr_slots && r->entries; nr++)
+		kcr_region_wipe(r, nr);
+	smp_wmb();					/* (W) in region_slot.c */
 	while (word < end) {
 		WRITE_ONCE(*word++, 0);
 		if (!((unsigned long)word % SZ_1M))
@@ -212,17 +218,15 @@ static u16 kcr_region_tag(const struct kcr_region_key *key)
 	return key->fingerprint >> 48 | 1;
 }
 
-/* The number of an empty slot, the key's home or one that lies next, or -1 */
-static int kcr_region_empty(struct kcr_region *r, const struct kcr_region_key *key)
+/* The number of an empty slot, or -1: one next to the other, for readers' caches */
+static int kcr_region_empty(struct kcr_region *r)
 {
-	u32 i, nr = key->fingerprint >> 48 & (r->nr_slots - 1);
+	u32 i, nr;
 
-	if (r->entries >= r->nr_slots)
-		return -1;
-	for (i = 0; i < KCR_REGION_STEPS; i++) {
+	for (i = 0; i < KCR_REGION_STEPS && r->entries < r->nr_slots; i++) {
+		nr = r->hand++ & (r->nr_slots - 1);
 		if (!r->slots[nr].stamp)
 			return nr;
-		nr = r->hand++ & (r->nr_slots - 1);
 	}
 	return -1;
 }
@@ -256,7 +260,7 @@ static int kcr_region_place(struct kcr_region *r, const struct kcr_region_key *k
 			return nr;
 		return -1;
 	}
-	found = kcr_region_empty(r, key);
+	found = kcr_region_empty(r);
 	return found >= 0 ? found : kcr_region_victim(r, key);
 }
 

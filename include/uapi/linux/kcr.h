@@ -340,7 +340,7 @@ struct kcr_function_info {
  *    2^64, fold(a, b) the upper half of the 128-bit product XOR the lower::
  *
  *	h = (head ^ s[0]) * s[1]
- *	for i = 0, 2, ... words - 2, w[] the key as little-endian words, padded with zeroes:
+ *	for i = 0, 2, ... words - 2, w[] the key in words of the machine's, padded with zeroes:
  *		h = h ^ fold(w[i] ^ s[2 + i], w[i + 1] ^ s[3 + i])
  *	fingerprint = h * s[12]
  *
