@@ -25,8 +25,10 @@ void kcr_cipher_destroy(struct kcr_cipher *cipher);
 #define kcr_mm_init(mm)		kcr_cipher_init(&(mm)->kcr_cipher)
 #define kcr_mm_destroy(mm)	kcr_cipher_destroy(&(mm)->kcr_cipher)
 #else
-#define kcr_mm_init(mm)		do { } while (0)
-#define kcr_mm_destroy(mm)	do { } while (0)
+struct mm_struct;
+
+static inline void kcr_mm_init(struct mm_struct *mm) { }
+static inline void kcr_mm_destroy(struct mm_struct *mm) { }
 #endif
 
 #endif /* _LINUX_KCR_CIPHER_H */

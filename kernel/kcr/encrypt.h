@@ -83,8 +83,13 @@ static inline bool kcr_slot_encrypted_key(const struct kcr_tier *tier,
 	return false;
 }
 
-#define kcr_blob_mine(blob, q)	true
-#define kcr_tier_number(tier)	do { } while (0)
+static inline bool kcr_blob_mine(const struct kcr_blob *blob,
+				 const struct kcr_query *q)
+{
+	return true;
+}
+
+static inline void kcr_tier_number(struct kcr_tier *tier) { }
 #endif
 
 #endif /* _KCR_ENCRYPT_H */
