@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <limits>
 #include <vector>
 
@@ -84,13 +85,18 @@ double measure(u32 bytes, bool secret)
 
 int main()
 {
-    nlohmann::ordered_json document;
-    for (const u32 bytes : {16U, 32U, 64U, 4096U}) {
-        const auto both = std::to_string(bytes) + "_" + std::to_string(bytes);
-        auto& figures = document["figures"];
-        figures["native.plain_request_" + both] = kcr::native::measure(bytes, false);
-        figures["native.encrypted_request_" + both] = kcr::native::measure(bytes, true);
+    try {
+        nlohmann::ordered_json document;
+        for (const u32 bytes : {16U, 32U, 64U, 4096U}) {
+            const auto both = std::to_string(bytes) + "_" + std::to_string(bytes);
+            auto& figures = document["figures"];
+            figures["native.plain_request_" + both] = kcr::native::measure(bytes, false);
+            figures["native.encrypted_request_" + both] = kcr::native::measure(bytes, true);
+        }
+        std::printf("%s\n", document.dump(2).c_str());
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "kcr-encrypted-bench: %s\n", error.what());
+        return 1;
     }
-    std::printf("%s\n", document.dump(2).c_str());
     return 0;
 }

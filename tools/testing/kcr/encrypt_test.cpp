@@ -100,7 +100,7 @@ bool request_blob(System& system, Owner& owner, u64 seed)
         q.owned_bulk = kmalloc(kBlobBytes, 0);
         std::memcpy(q.owned_body, key.data(), kBlobBytes);
         for (u32 i = 0; i < kBlobBytes / 8; i++)
-            std::memcpy(static_cast<char*>(q.owned_bulk) + 8 * i, &kResult, 8);
+            std::memcpy(static_cast<char*>(q.owned_bulk) + std::size_t{8} * i, &kResult, 8);
         q.body = q.owned_body;
         q.bulk = q.owned_bulk;
         EXPECT_EQ(kcr_store_result(&q), 0);
@@ -118,7 +118,8 @@ unsigned words_in(const kcr_tier& tier, u64 word)
             found += data == word;
         if (!kcr_slot_has_blob(&tier.slots[nr]))
             continue;
-        const auto* blob = reinterpret_cast<const kcr_blob*>(tier.slots[nr].data[KCR_BLOB_PTR]);
+        const kcr_blob* blob = nullptr;
+        std::memcpy(static_cast<void*>(&blob), &tier.slots[nr].data[KCR_BLOB_PTR], sizeof(blob));
         for (const u64 small : blob->small)
             found += small == word;
         for (u32 i = 0; i < blob->bulk_len / 8; i++)
