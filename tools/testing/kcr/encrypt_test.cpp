@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <vector>
 
@@ -118,8 +119,7 @@ unsigned words_in(const kcr_tier& tier, u64 word)
             found += data == word;
         if (!kcr_slot_has_blob(&tier.slots[nr]))
             continue;
-        const kcr_blob* blob = nullptr;
-        std::memcpy(static_cast<void*>(&blob), &tier.slots[nr].data[KCR_BLOB_PTR], sizeof(blob));
+        const auto* blob = std::bit_cast<const kcr_blob*>(tier.slots[nr].data[KCR_BLOB_PTR]);
         for (const u64 small : blob->small)
             found += small == word;
         for (u32 i = 0; i < blob->bulk_len / 8; i++)
