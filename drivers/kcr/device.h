@@ -15,9 +15,6 @@
 struct file;
 struct seq_file;
 
-#define KCR_COUNTS_SIZE	(KCR_COUNTS_FUNCTIONS * KCR_COUNTS_LINES * \
-			 sizeof(struct kcr_counts))
-
 /**
  * struct kcr_shared - a domain with what keeps it
  * @domain: the domain

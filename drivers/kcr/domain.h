@@ -11,6 +11,8 @@
 #include "region.h"
 
 #define KCR_USER_LEARN_TARGET	100
+#define KCR_COUNTS_SIZE	(KCR_COUNTS_FUNCTIONS * KCR_COUNTS_LINES * \
+			 sizeof(struct kcr_counts))
 
 /**
  * struct kcr_function - a function whose results a domain remembers

@@ -197,8 +197,7 @@ static long kcr_ioctl_info(struct kcr_domain *domain, u32 access,
 	kcr_domain_info(domain, &out);
 	out.size = info.size;
 	out.access = access;
-	out.counts_size = KCR_COUNTS_FUNCTIONS * KCR_COUNTS_LINES *
-			  sizeof(struct kcr_counts);
+	out.counts_size = KCR_COUNTS_SIZE;
 	return copy_to_user(arg, &out, sizeof(out)) ? -EFAULT : 0;
 }
 

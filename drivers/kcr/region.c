@@ -208,7 +208,7 @@ void kcr_region_flush(struct kcr_region *r, u32 function)
 		WRITE_ONCE(f->stamp, r->next_stamp++);
 	for (nr = 0; nr < r->nr_slots && r->entries_of[function]; nr++) {
 		if (r->slots[nr].stamp &&
-		    (r->slots[nr].head >> 16 & 0xffff) == function)
+		    kcr_slot_function(&r->slots[nr]) == function)
 			kcr_region_wipe(r, nr);
 	}
 }
@@ -275,10 +275,10 @@ static int kcr_region_replace(struct kcr_region *r, u32 nr,
 
 	if (item->max_entries &&
 	    r->entries_of[item->function] >= item->max_entries &&
-	    !(had && (slot->head >> 16 & 0xffff) == item->function))
+	    !(had && kcr_slot_function(slot) == item->function))
 		return -EDQUOT;
-	if (had && !kcr_region_same_key(r, nr, item, key) &&
-	    kcr_region_slot_current(r, nr))
+	/* Of the same key it is here only if it is not current */
+	if (had && kcr_region_slot_current(r, nr))
 		r->evicted++;
 	kcr_region_wipe(r, nr);
 	if (!key->words) {

@@ -109,6 +109,11 @@ struct kcr_region_key {
 	u32 words;
 };
 
+static inline u32 kcr_slot_function(const struct kcr_region_slot *slot)
+{
+	return slot->head >> 16 & (KCR_FUNCTIONS_MAX - 1);
+}
+
 void kcr_region_key(const struct kcr_region *r,
 		    const struct kcr_region_item *item,
 		    struct kcr_region_key *key);

@@ -49,11 +49,6 @@ static u32 kcr_slot_class(const struct kcr_region_slot *slot)
 	return slot->head & 0xffff;
 }
 
-static u32 kcr_slot_function(const struct kcr_region_slot *slot)
-{
-	return slot->head >> 16 & (KCR_FUNCTIONS_MAX - 1);
-}
-
 /* Readers may be looking: word by word, so that none is torn */
 static void kcr_copy_words(u64 *to, const u64 *from, u32 bytes)
 {

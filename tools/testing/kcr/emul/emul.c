@@ -15,7 +15,6 @@
 #include "domain.h"
 
 #define MAX_FDS 1024
-#define COUNTS_SIZE (KCR_COUNTS_FUNCTIONS * KCR_COUNTS_LINES * sizeof(struct kcr_counts))
 /* Before what kcr_emul_alloc() returns */
 #define ALLOC_HEADER 64
 
@@ -249,7 +248,7 @@ void *kcr_emul_mmap(void *addr, size_t length, int prot, int flags, int fd, off_
 	__atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
 	if (!d || d->device || !(flags & MAP_SHARED) || prot & PROT_EXEC ||
 	    (offset && offset != (off_t)KCR_COUNTS_OFFSET) ||
-	    length != (offset ? COUNTS_SIZE : d->domain->size)) {
+	    length != (offset ? KCR_COUNTS_SIZE : d->domain->size)) {
 		errno = EINVAL;
 		return MAP_FAILED;
 	}
@@ -263,7 +262,7 @@ void *kcr_emul_mmap(void *addr, size_t length, int prot, int flags, int fd, off_
 	pthread_mutex_lock(&lock);
 	if (d->counts < 0) {
 		d->counts = memfd_create("kcr-counts", MFD_CLOEXEC);
-		if (d->counts >= 0 && ftruncate(d->counts, COUNTS_SIZE)) {
+		if (d->counts >= 0 && ftruncate(d->counts, KCR_COUNTS_SIZE)) {
 			close(d->counts);
 			d->counts = -1;
 		}
