@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "argspec.h"
 
+#include "cursor.h"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -44,16 +46,10 @@ constexpr std::array<Word, 18> known_words = {{
     {"user", ItemKind::memory, 0, false},
 }};
 
-/// What went wrong while parsing; caught in parse_args().
-struct Failure {
-    std::size_t at;
-    std::string what;
-};
-
-class Parser
+class Parser : Cursor
 {
 public:
-    explicit Parser(std::string_view text) : text_(text) {}
+    explicit Parser(std::string_view text) : Cursor(text) {}
 
     std::vector<Item> items()
     {
@@ -72,32 +68,6 @@ public:
     }
 
 private:
-    [[noreturn]] void fail(const std::string& what) const
-    {
-        throw Failure{at_, what};
-    }
-
-    void blank()
-    {
-        while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_])) != 0)
-            ++at_;
-    }
-
-    bool accept(std::string_view token)
-    {
-        blank();
-        if (!text_.substr(at_).starts_with(token))
-            return false;
-        at_ += token.size();
-        return true;
-    }
-
-    void expect(std::string_view token, const std::string& what)
-    {
-        if (!accept(token))
-            fail("expected " + what);
-    }
-
     [[nodiscard]] static bool in_name(char c)
     {
         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
@@ -249,9 +219,6 @@ private:
             item.kind = ItemKind::memory;
         return item;
     }
-
-    std::string_view text_;
-    std::size_t at_ = 0;
 };
 
 } // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "signature.h"
 
+#include "cursor.h"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -35,17 +37,10 @@ constexpr std::string_view types_hint =
     "out cstr, struct{f64,f64}, id, and - for what does not count; results: the numbers, struct,\n"
     "void, and arg0 for a pointer that was given";
 
-/// What went wrong while parsing.
-struct Failure {
-    std::size_t at;
-    std::string what;
-    std::string hint;
-};
-
-class Parser
+class Parser : Cursor
 {
 public:
-    explicit Parser(std::string_view text) : text_(text) {}
+    explicit Parser(std::string_view text) : Cursor(text) {}
 
     Signature signature()
     {
@@ -72,32 +67,6 @@ public:
     }
 
 private:
-    [[noreturn]] void fail(const std::string& what, std::string hint = {}) const
-    {
-        throw Failure{at_, what, std::move(hint)};
-    }
-
-    void blank()
-    {
-        while (at_ < text_.size() && std::isspace(static_cast<unsigned char>(text_[at_])) != 0)
-            ++at_;
-    }
-
-    bool accept(std::string_view token)
-    {
-        blank();
-        if (!text_.substr(at_).starts_with(token))
-            return false;
-        at_ += token.size();
-        return true;
-    }
-
-    void expect(std::string_view token, const std::string& what)
-    {
-        if (!accept(token))
-            fail("expected " + what);
-    }
-
     [[nodiscard]] static bool in_name(char c)
     {
         return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' || c == '.';
@@ -313,9 +282,6 @@ private:
         found.parts = value();
         return found;
     }
-
-    std::string_view text_;
-    std::size_t at_ = 0;
 };
 
 /// References to arguments must lead to arguments of the right kind.
