@@ -154,7 +154,8 @@ TEST(Tier, NeverReadsTornEntries)
         threads.emplace_back([&, cpu] {
             kcr_shim_set_cpu(cpu);
             // Readers may have to wait for writers to end, if decrypting takes long
-            for (u64 n = 0; n < kOperations || (cpu % 2 && !hits && n < 10 * kOperations); n++) {
+            for (u64 n = 0; n < kOperations || (cpu % 2 && !hits && n < u64{10} * kOperations);
+                 n++) {
                 kcr_query q;
                 begin(q, system, owner, 80, 7);
                 if (cpu % 2 == 0) {
