@@ -77,6 +77,8 @@ struct kcr_create {
 #define KCR_KEY_MAX		32768
 #define KCR_RESULT_MAX		32768
 #define KCR_FUNCTIONS_MAX	256
+/* Tracked sets that a function may depend on */
+#define KCR_FUNCTION_SETS_MAX	8
 
 /**
  * enum kcr_register_flags - flags of KCR_IOC_REGISTER
@@ -101,9 +103,12 @@ enum kcr_register_flags {
  * @learn_target: as in &struct kcr_create; 0 for the domain's
  * @expiry_ms: as in &struct kcr_create; 0 for the domain's
  * @function: out: the function's number in this domain
+ * @sets: how many tracked sets it depends on, at most %KCR_FUNCTION_SETS_MAX, see
+ *	uapi/linux/kcr_track.h
+ * @reserved: 0
  *
- * If identity, version, @key_max and @result_max are those of a function that
- * the domain has, that is the one, and nothing else is looked at. On a lookup
+ * If identity, version, @key_max, @result_max and @sets are those of a function
+ * that the domain has, that is the one, and nothing else is looked at. On a lookup
  * descriptor -ENOENT if there is none.
  */
 struct kcr_register {
@@ -118,6 +123,8 @@ struct kcr_register {
 	__u32 learn_target;
 	__u32 expiry_ms;
 	__u32 function;
+	__u32 sets;
+	__u32 reserved;
 };
 
 #define KCR_IOC_REGISTER	_IOWR(KCR_IOC_TYPE, 0x01, struct kcr_register)
