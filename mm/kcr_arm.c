@@ -140,7 +140,7 @@ static int kcr_arm_pmd(pmd_t *pmd, unsigned long start, unsigned long end,
 	struct kcr_arm *arm = walk->private;
 	unsigned long addr, next;
 	pte_t *first, *pte;
-	spinlock_t *ptl;
+	spinlock_t *ptl; /* of the page table */
 	int err = 0;
 
 	/* NULL if it is a huge page, too */
@@ -193,10 +193,11 @@ static enum kcr_refusal kcr_vma_refusal(struct vm_area_struct *vma)
 	return KCR_REFUSED_NOT;
 }
 
+typedef int (*kcr_vma_fn)(struct kcr_arm *arm, struct vm_area_struct *vma,
+			  unsigned long start, unsigned long end);
+
 /* Do something for all of a set's anonymous memory; refuse what is not eligible */
-static int kcr_for_each_vma(struct kcr_arm *arm,
-			    int (*fn)(struct kcr_arm *arm, struct vm_area_struct *vma,
-				      unsigned long start, unsigned long end))
+static int kcr_arm_vmas(struct kcr_arm *arm, kcr_vma_fn fn)
 {
 	struct mm_struct *mm = arm->set->kmm->mm;
 	struct kcr_tracked_range *r;
@@ -299,7 +300,7 @@ static int kcr_arm_help(struct kcr_arm *arm)
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	err = kcr_for_each_vma(arm, kcr_arm_prepare);
+	err = kcr_arm_vmas(arm, kcr_arm_prepare);
 	mmap_read_unlock(mm);
 	/* What was put on LRU lists lately has references from there */
 	if (!err)
@@ -339,7 +340,7 @@ static int kcr_arm_begin(struct kcr_arm *arm)
 	}
 	if (mmap_write_lock_killable(mm))
 		return -EINTR;
-	err = kcr_for_each_vma(arm, kcr_arm_flag);
+	err = kcr_arm_vmas(arm, kcr_arm_flag);
 	if (err) {
 		mmap_write_unlock(mm);
 		return err;
@@ -363,7 +364,7 @@ static int kcr_arm_once(struct kcr_arm *arm, u64 stamp)
 	err = kcr_arm_begin(arm);
 	if (err)
 		return err;
-	err = kcr_for_each_vma(arm, kcr_arm_protect);
+	err = kcr_arm_vmas(arm, kcr_arm_protect);
 	mmap_read_unlock(arm->set->kmm->mm);
 	return err ?: kcr_arm_publish(arm, stamp);
 }

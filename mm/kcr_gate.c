@@ -20,7 +20,6 @@
 
 /* On while there are gates; off again only after a while, as text is patched */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(kcr_gate_key, HZ);
-EXPORT_SYMBOL_GPL(kcr_gate_key);
 
 static DEFINE_READ_MOSTLY_HASHTABLE(kcr_gates, KCR_GATES_BITS);
 /* Protects writing to kcr_gates */
@@ -32,10 +31,32 @@ static unsigned long kcr_gate_hash(const struct mm_struct *mm, unsigned long bas
 }
 
 /**
+ * kcr_gates_get() - have faults looked at, from now on
+ *
+ * Context: may sleep; not within the mmap_lock.
+ */
+void kcr_gates_get(void)
+{
+	static_branch_deferred_inc(&kcr_gate_key);
+}
+EXPORT_SYMBOL_GPL(kcr_gates_get);
+
+/**
+ * kcr_gates_put() - undo kcr_gates_get()
+ *
+ * Context: may sleep; not within the mmap_lock.
+ */
+void kcr_gates_put(void)
+{
+	static_branch_slow_dec_deferred(&kcr_gate_key);
+}
+EXPORT_SYMBOL_GPL(kcr_gates_put);
+
+/**
  * kcr_gate_add() - let a gate be called
  * @gate: the gate
  *
- * Whoever makes gates raises kcr_gate_key for it.
+ * Within kcr_gates_get().
  *
  * Context: any short of interrupts.
  */

@@ -34,7 +34,6 @@
 
 /* On while there are sets; off again only after a while, as text is patched */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(kcr_track_key, HZ);
-EXPORT_SYMBOL_GPL(kcr_track_key);
 
 static DEFINE_READ_MOSTLY_HASHTABLE(kcr_mms, KCR_MMS_BITS);
 /* Protects writing to kcr_mms, and kcr_mm.sets */
@@ -370,8 +369,8 @@ void kcr_tracked_info(struct kcr_tracked *set, struct kcr_set_info *info)
 {
 	unsigned int i;
 
-	BUILD_BUG_ON(KCR_NR_EVENTS > ARRAY_SIZE(info->events));
-	BUILD_BUG_ON(KCR_NR_REFUSALS > ARRAY_SIZE(info->refused));
+	BUILD_BUG_ON(ARRAY_SIZE(info->events) < KCR_NR_EVENTS);
+	BUILD_BUG_ON(ARRAY_SIZE(info->refused) < KCR_NR_REFUSALS);
 	spin_lock_irq(&set->kmm->lock);
 	info->ranges = set->nr_ranges;
 	info->pages = set->pages;

@@ -51,7 +51,6 @@ extern struct kcr_mm kcr_arm_owner;
 /* How often kcr_track_late_dma() was called */
 extern atomic64_t kcr_track_late;
 
-#ifdef CONFIG_KCR_TORTURE_TEST
 /**
  * enum kcr_track_break - what to leave out, for tests to see that it is needed
  * @KCR_BREAK_NONE: nothing
@@ -59,6 +58,7 @@ extern atomic64_t kcr_track_late;
  * @KCR_BREAK_REFERENCE: looking at references when arming
  * @KCR_BREAK_UNSHARE: the event of a page being unshared
  * @KCR_BREAK_LOCK: waiting for faults in flight when arming again
+ * @KCR_NR_BREAKS: how many there are
  */
 enum kcr_track_break {
 	KCR_BREAK_NONE,
@@ -69,14 +69,18 @@ enum kcr_track_break {
 	KCR_NR_BREAKS,
 };
 
+#ifdef CONFIG_KCR_TORTURE_TEST
 extern enum kcr_track_break kcr_track_break;
 
 static inline bool kcr_track_broken(enum kcr_track_break what)
 {
-	return READ_ONCE(kcr_track_break) == what;
+	return unlikely(READ_ONCE(kcr_track_break) == what);
 }
 #else
-#define kcr_track_broken(what)	false
+static inline bool kcr_track_broken(enum kcr_track_break what)
+{
+	return false;
+}
 #endif
 
 #endif /* _MM_KCR_TRACK_H */

@@ -199,7 +199,7 @@ static noinline void kcr_gate_call_memory(struct kcr_gate_file *file,
  * Return: false if nothing is there.
  */
 bool kcr_gate_call(struct kcr_gate_entry *gate, struct pt_regs *regs,
-			  unsigned long offset)
+		   unsigned long offset)
 {
 	struct kcr_gate_file *file = container_of(gate, struct kcr_gate_mapping,
 						  gate)->file;
@@ -211,7 +211,7 @@ bool kcr_gate_call(struct kcr_gate_entry *gate, struct pt_regs *regs,
 
 	if (offset % KCR_GATE_STRIDE)
 		return false;
-	/* Pairs with the one in kcr_gate_set() */
+	/* Pairs with the one in kcr_ioctl_gate_slot() */
 	f = smp_load_acquire(&file->slots[array_index_nospec(offset / KCR_GATE_STRIDE,
 							     KCR_GATE_SLOTS)]);
 	if (!f)
@@ -221,6 +221,7 @@ bool kcr_gate_call(struct kcr_gate_entry *gate, struct pt_regs *regs,
 		return true;
 	}
 	state = &file->shared->domain.region.functions[f->function];
+	/* Pairs with the one in kcr_region_set_function() */
 	item.stamp = smp_load_acquire(&state->stamp);
 	if (unlikely(!item.stamp || READ_ONCE(state->state) != KCR_STATE_REUSE)) {
 		kcr_gate_end(file, f, regs, item.stamp, NULL);

@@ -24,24 +24,26 @@
 
 #include "gate.h"
 
-static void kcr_gate_mapping_add(struct vm_area_struct *vma)
+static int kcr_gate_mapping_add(struct vm_area_struct *vma)
 {
-	struct kcr_gate_mapping *m = vma->vm_private_data;
+	struct kcr_gate_mapping *m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
 
+	if (!m)
+		return -ENOMEM;
 	m->gate.mm = vma->vm_mm;
 	m->gate.base = vma->vm_start;
 	m->gate.call = kcr_gate_call;
 	m->file = vma->vm_file->private_data;
 	kcr_gate_add(&m->gate);
+	vma->vm_private_data = m;
+	return 0;
 }
 
 /* At fork(), for the child; without it calls take the long way, kcr_gate_fault_vma() */
 static void kcr_gate_open(struct vm_area_struct *vma)
 {
-	vma->vm_private_data = kzalloc(sizeof(struct kcr_gate_mapping),
-				       GFP_KERNEL_ACCOUNT);
-	if (vma->vm_private_data)
-		kcr_gate_mapping_add(vma);
+	vma->vm_private_data = NULL;
+	kcr_gate_mapping_add(vma);
 }
 
 static void kcr_gate_close(struct vm_area_struct *vma)
@@ -75,6 +77,7 @@ static vm_fault_t kcr_gate_fault_vma(struct vm_fault *vmf)
 	if (!(vmf->flags & FAULT_FLAG_USER) || !(vmf->flags & FAULT_FLAG_INSTRUCTION) ||
 	    regs->ip != vmf->real_address || offset % KCR_GATE_STRIDE)
 		return VM_FAULT_SIGBUS;
+	/* Pairs with the one in kcr_ioctl_gate_slot() */
 	f = smp_load_acquire(&file->slots[offset / KCR_GATE_STRIDE]);
 	if (!f)
 		return VM_FAULT_SIGBUS;
@@ -98,16 +101,11 @@ static int kcr_gate_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_flags & VM_WRITE)
 		return -EPERM;
-	vma->vm_private_data = kzalloc(sizeof(struct kcr_gate_mapping),
-				       GFP_KERNEL_ACCOUNT);
-	if (!vma->vm_private_data)
-		return -ENOMEM;
 	/* Sealed, so that what was found stays; no pages, so nothing to pin */
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_PFNMAP | VM_SEALED,
 		     VM_MAYWRITE);
 	vma->vm_ops = &kcr_gate_vm_ops;
-	kcr_gate_mapping_add(vma);
-	return 0;
+	return kcr_gate_mapping_add(vma);
 }
 
 static bool kcr_gate_memory_valid(const struct kcr_gate_slot *slot,
@@ -236,7 +234,7 @@ static int kcr_gate_release(struct inode *inode, struct file *file)
 
 	kcr_shared_put(gate->shared);
 	kcr_gate_free(gate);
-	static_branch_slow_dec_deferred(&kcr_gate_key);
+	kcr_gates_put();
 	return 0;
 }
 
@@ -280,11 +278,11 @@ long kcr_ioctl_gate(struct kcr_shared *shared, void __user *arg)
 	}
 	gate->shared = shared;
 	refcount_inc(&shared->descriptors);
-	static_branch_deferred_inc(&kcr_gate_key);
+	kcr_gates_get();
 	ret = anon_inode_getfd("[kcr-gate]", &kcr_gate_fops, gate, O_RDWR | O_CLOEXEC);
 	if (ret >= 0)
 		return ret;
-	static_branch_slow_dec_deferred(&kcr_gate_key);
+	kcr_gates_put();
 	kcr_shared_put(shared);
 	kcr_gate_free(gate);
 	return ret;

@@ -36,6 +36,8 @@ struct kcr_gate_entry {
 
 extern struct static_key_false_deferred kcr_gate_key;
 
+void kcr_gates_get(void);
+void kcr_gates_put(void);
 void kcr_gate_add(struct kcr_gate_entry *gate);
 void kcr_gate_del(struct kcr_gate_entry *gate);
 bool __kcr_gate_fault(struct pt_regs *regs, unsigned long address);
