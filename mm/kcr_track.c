@@ -21,6 +21,7 @@
 #include <linux/hashtable.h>
 #include <linux/init.h>
 #include <linux/kcr.h>
+#include <linux/kcr_dma.h>
 #include <linux/kcr_track.h>
 #include <linux/rculist.h>
 #include <linux/sched/mm.h>
@@ -40,7 +41,6 @@ static DEFINE_READ_MOSTLY_HASHTABLE(kcr_mms, KCR_MMS_BITS);
 static DEFINE_MUTEX(kcr_mms_mutex);
 
 struct kcr_mm kcr_arm_owner;
-atomic64_t kcr_track_late;
 
 static struct kcr_mm *kcr_mm_find(struct mm_struct *mm)
 {
@@ -170,25 +170,18 @@ void kcr_invalidate_range(struct mm_struct *mm, unsigned long start,
 }
 EXPORT_SYMBOL_GPL(kcr_invalidate_range);
 
-/**
- * kcr_track_late_dma() - disarm all sets: a page went to a device unseen
- * @folio: the page's
- *
- * Somebody maps a user's page for a device to write to that is not exclusively
- * its process's: who is to write to a page gets it by a write fault, and that
- * makes it so. Whose page it is can only be found out under locks that are not
- * to be had here; this is not expected to happen.
- *
- * Context: any short of NMI.
+/*
+ * Disarm all sets: a page went to a device unseen. Whose page it is can only be
+ * found out under locks that are not to be had where DMA is mapped; it is not
+ * expected to happen. Any context short of NMI.
  */
-void kcr_track_late_dma(struct folio *folio)
+static void kcr_track_late_dma(struct folio *folio)
 {
 	struct kcr_mm *kmm;
 	int bucket;
 
 	if (!static_branch_unlikely(&kcr_track_key.key))
 		return;
-	atomic64_inc(&kcr_track_late);
 	rcu_read_lock();
 	hash_for_each_rcu(kcr_mms, bucket, kmm, node)
 		kcr_mm_event(kmm, 0, ULONG_MAX, KCR_EVENT_DMA);
@@ -237,6 +230,7 @@ int kcr_tracked_init(struct kcr_tracked *set, struct mm_struct *mm, u64 *stamp)
 	set->stamp = stamp;
 	WRITE_ONCE(*stamp, 0);
 	static_branch_deferred_inc(&kcr_track_key);
+	kcr_dma_get();
 	return 0;
 }
 EXPORT_SYMBOL_GPL(kcr_tracked_init);
@@ -401,5 +395,13 @@ void kcr_tracked_destroy(struct kcr_tracked *set)
 	kcr_mm_put(set->kmm);
 	mutex_destroy(&set->mutex);
 	static_branch_slow_dec_deferred(&kcr_track_key);
+	kcr_dma_put();
 }
 EXPORT_SYMBOL_GPL(kcr_tracked_destroy);
+
+static int __init kcr_track_init(void)
+{
+	WRITE_ONCE(kcr_dma_late, kcr_track_late_dma);
+	return 0;
+}
+core_initcall(kcr_track_init);

@@ -5,7 +5,6 @@
 #ifndef _MM_KCR_TRACK_H
 #define _MM_KCR_TRACK_H
 
-#include <linux/atomic.h>
 #include <linux/interval_tree.h>
 #include <linux/kcr_track.h>
 #include <linux/mmu_notifier.h>
@@ -48,8 +47,6 @@ struct kcr_tracked_range {
 
 /* The owner of notifications about arming: it changes nothing that is there */
 extern struct kcr_mm kcr_arm_owner;
-/* How often kcr_track_late_dma() was called */
-extern atomic64_t kcr_track_late;
 
 /**
  * enum kcr_track_break - what to leave out, for tests to see that it is needed

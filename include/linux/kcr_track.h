@@ -15,7 +15,6 @@
 #include <linux/types.h>
 #include <uapi/linux/kcr_track.h>
 
-struct folio;
 struct kcr_mm;
 
 /**
@@ -62,7 +61,6 @@ void kcr_tracked_destroy(struct kcr_tracked *set);
 
 void kcr_invalidate_range(struct mm_struct *mm, unsigned long start,
 			  unsigned long end);
-void kcr_track_late_dma(struct folio *folio);
 
 void __kcr_track_fault(struct vm_area_struct *vma, unsigned long address,
 		       unsigned int flags);
@@ -94,7 +92,6 @@ static inline void kcr_track_fault(struct vm_area_struct *vma,
 static inline void kcr_invalidate_range(struct mm_struct *mm,
 					unsigned long start,
 					unsigned long end) { }
-static inline void kcr_track_late_dma(struct folio *folio) { }
 
 #endif /* CONFIG_KCR_TRACK */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel Computation Reuse: what debugfs tells of tracked memory.
+ * Kernel Computation Reuse: leaving out what arming needs, for tests.
  */
 #include <linux/debugfs.h>
 #include <linux/err.h>
@@ -12,15 +12,6 @@
 
 #include "kcr_track.h"
 
-/* track: "<name> <number>" */
-static int kcr_track_show(struct seq_file *m, void *v)
-{
-	seq_printf(m, "late_iommu %lld\n", atomic64_read(&kcr_track_late));
-	return 0;
-}
-DEFINE_SHOW_ATTRIBUTE(kcr_track);
-
-#ifdef CONFIG_KCR_TORTURE_TEST
 enum kcr_track_break kcr_track_break;
 
 static const char * const kcr_break_names[KCR_NR_BREAKS] = {
@@ -69,23 +60,14 @@ static const struct file_operations kcr_track_break_fops = {
 	.release = single_release,
 };
 
-static void __init kcr_track_break_init(struct dentry *dir)
-{
-	debugfs_create_file("track_break", 0600, dir, NULL, &kcr_track_break_fops);
-}
-#else
-static void __init kcr_track_break_init(struct dentry *dir) { }
-#endif
-
-static int __init kcr_track_debugfs_init(void)
+static int __init kcr_track_break_init(void)
 {
 	struct dentry *dir = debugfs_lookup("kcr", NULL);
 
 	if (IS_ERR_OR_NULL(dir))
 		return 0;
-	debugfs_create_file("track", 0400, dir, NULL, &kcr_track_fops);
-	kcr_track_break_init(dir);
+	debugfs_create_file("track_break", 0600, dir, NULL, &kcr_track_break_fops);
 	dput(dir);
 	return 0;
 }
-late_initcall(kcr_track_debugfs_init);
+late_initcall(kcr_track_break_init);
