@@ -203,7 +203,7 @@ public:
         Answer answer = arm_once(set);
 
         for (int i = 1; i < arm_tries && answer.ret == -EAGAIN; i++) {
-            usleep(1000);
+            usleep(static_cast<useconds_t>(std::min(100 * i, 10000)));
             answer = arm_once(set);
         }
         return answer;
