@@ -327,6 +327,16 @@ static int kcr_arm_publish(struct kcr_arm *arm, u64 stamp)
 	return changed ? kcr_arm_refuse(arm, KCR_REFUSED_CHANGED, 0) : 0;
 }
 
+static u64 kcr_arm_generation(struct kcr_tracked *set)
+{
+	u64 generation;
+
+	spin_lock_irq(&set->kmm->lock);
+	generation = set->generation;
+	spin_unlock_irq(&set->kmm->lock);
+	return generation;
+}
+
 /* Set VM_KCR, and return with the mmap_lock held for reading */
 static int kcr_arm_begin(struct kcr_arm *arm)
 {
@@ -335,7 +345,7 @@ static int kcr_arm_begin(struct kcr_arm *arm)
 
 	if (kcr_track_broken(KCR_BREAK_LOCK) && arm->set->armed) {
 		mmap_read_lock(mm);
-		arm->generation = READ_ONCE(arm->set->generation);
+		arm->generation = kcr_arm_generation(arm->set);
 		return 0;
 	}
 	if (mmap_write_lock_killable(mm))
@@ -346,7 +356,7 @@ static int kcr_arm_begin(struct kcr_arm *arm)
 		return err;
 	}
 	/* Faults that begin after this change it */
-	arm->generation = READ_ONCE(arm->set->generation);
+	arm->generation = kcr_arm_generation(arm->set);
 	mmap_write_downgrade(mm);
 	return 0;
 }
