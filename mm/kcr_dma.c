@@ -42,7 +42,6 @@
 #include <linux/interval_tree.h>
 #include <linux/kcr.h>
 #include <linux/kcr_dma.h>
-#include <linux/kcr_track.h>
 #include <linux/mm.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -253,6 +252,7 @@ static void kcr_dma_each(unsigned long space, u64 addr, phys_addr_t phys, size_t
 static void kcr_dma_check_users(phys_addr_t phys, size_t size)
 {
 	unsigned long pfn = PHYS_PFN(phys), last_pfn = PHYS_PFN(phys + size - 1);
+	void (*late)(struct folio *folio);
 	struct folio *folio;
 	struct page *page;
 
@@ -265,7 +265,9 @@ static void kcr_dma_check_users(phys_addr_t phys, size_t size)
 		    PageAnonExclusive(page))
 			continue;
 		atomic_long_inc(&kcr_dma_counts.late);
-		kcr_track_late_dma(folio);
+		late = READ_ONCE(kcr_dma_late);
+		if (late)
+			late(folio);
 	}
 }
 

@@ -26,6 +26,8 @@
 
 /* At most a change of all hooks each second, whatever users do */
 DEFINE_STATIC_KEY_DEFERRED_FALSE(kcr_dma_key, HZ);
+
+void (*kcr_dma_late)(struct folio *folio) __read_mostly;
 DEFINE_XARRAY(kcr_tracked_pages);
 
 /**

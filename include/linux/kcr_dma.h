@@ -16,6 +16,7 @@
 #include <linux/types.h>
 
 struct device;
+struct folio;
 struct iommu_domain;
 struct iommu_iotlb_gather;
 struct page;
@@ -71,6 +72,9 @@ static inline unsigned long kcr_dma_space(const void *object,
 
 /* On while anything is tracked, and for a second after that */
 extern struct static_key_false_deferred kcr_dma_key;
+
+/* What to do if a page of user space turns up that should have been seen before */
+extern void (*kcr_dma_late)(struct folio *folio);
 
 void kcr_dma_get(void);
 void kcr_dma_put(void);

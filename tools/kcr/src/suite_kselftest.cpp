@@ -9,6 +9,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 namespace kcr::tool
 {
 
@@ -17,6 +21,11 @@ namespace
 
 constexpr double program_timeout_s = 420;
 constexpr double boot_allowance_s = 120;
+/// The programs about what user space asks the kernel for.
+constexpr std::array<std::string_view, 4> user_space = {"kcr_domain_", "kcr_track_", "kcr_gate_",
+                                                        "kcr_dma_"};
+/// How often the race hunter writes, arms and looks up.
+constexpr const char* many_races = "KCR_RACE_OPS=1000000";
 /// What the kernel with KASAN is asked at random; the others are asked less.
 constexpr const char* many_fuzz_calls = "KCR_FUZZ_CALLS=1000000";
 
@@ -104,10 +113,19 @@ void run_suite_kasan(SuiteContext& context)
     }
     auto programs = selftest_programs(*makefile);
     std::erase_if(programs, [](const std::string& name) {
-        return !name.starts_with("kcr_domain_") && name != "kcr_dma_test";
+        return std::none_of(user_space.begin(), user_space.end(),
+                            [&](std::string_view prefix) { return name.starts_with(prefix); });
     });
     context.config = "debug-kasan";
     run_programs(context, programs, many_fuzz_calls);
+}
+
+void run_suite_soak(SuiteContext& context)
+{
+    context.config = "debug-kasan";
+    run_programs(context, {"kcr_track_race_test", "kcr_track_broken_test"}, many_races);
+    context.config = "debug-kcsan";
+    run_programs(context, {"kcr_track_race_test"}, many_races);
 }
 
 void run_suite_kcsan(SuiteContext& context)

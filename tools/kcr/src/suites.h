@@ -52,6 +52,7 @@ void run_suite_model(SuiteContext& context);
 void run_suite_profit(SuiteContext& context);
 void run_suite_programs(SuiteContext& context);
 void run_suite_sites(SuiteContext& context);
+void run_suite_soak(SuiteContext& context);
 void run_suite_upstream(SuiteContext& context);
 void run_suite_profiler(SuiteContext& context);
 void run_suite_series(SuiteContext& context);

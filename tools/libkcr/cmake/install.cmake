@@ -5,10 +5,11 @@
 install(TARGETS kcr EXPORT kcr-targets
   LIBRARY COMPONENT runtime NAMELINK_COMPONENT development)
 install(TARGETS kcr-static EXPORT kcr-targets ARCHIVE COMPONENT development)
-install(FILES include/kcr.h include/kcr.hpp include/kcr_key.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+install(FILES include/kcr.h include/kcr_gate.h include/kcr_track.h include/kcr.hpp include/kcr_key.hpp
+  include/kcr_track.hpp DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   COMPONENT development)
-# The kernel's header, until the system's kernel headers have it
-install(FILES "${KCR_UAPI}/linux/kcr.h" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/kcr/linux
+# The kernel's headers, until the system's kernel headers have them
+install(FILES "${KCR_UAPI}/linux/kcr.h" "${KCR_UAPI}/linux/kcr_track.h" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/kcr/linux
   COMPONENT development)
 
 set(KCR_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/kcr)

@@ -33,7 +33,7 @@ extern "C" {
 
 /** Whatever this header promises has this version; see kcr_version(). */
 #define KCR_VERSION_MAJOR 1
-#define KCR_VERSION_MINOR 0
+#define KCR_VERSION_MINOR 1
 
 /** Bytes of an identity. */
 #define KCR_IDENTITY_BYTES 32
@@ -229,14 +229,17 @@ struct kcr_function_options {
 	uint32_t overhead;	/**< ticks that reuse costs the caller in each call beside
 				     kcr_begin(), such as for making the key; counted
 				     when it is found out whether reuse pays */
+	uint32_t sets;		/**< how many tracked memories it depends on, see
+				     kcr_track.h; key_max counts what keys begin with */
+	uint32_t reserved;	/**< 0 */
 };
 
 /**
  * @brief Find a function in a domain, or add it.
  * @param domain the domain
  * @param options what the function is. Processes that share a domain share a
- * function if identity, version, key_max and result_max are equal; the first one's
- * other options hold.
+ * function if identity, version, key_max, result_max and sets are equal; the first
+ * one's other options hold.
  * @return the function, to be given to kcr_function_destroy(); see
  * kcr_function_status() for whether it is reused.
  *

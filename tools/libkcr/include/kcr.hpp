@@ -239,6 +239,36 @@ template <typename F> void identify(const F& callable, std::byte* identity)
         std::memcpy(identity, &address, sizeof(address)); // made at run time: this process's
 }
 
+/// Finds the function in its domain, or adds it; @p sets is how many tracked memories it reads.
+template <typename Signature, typename R, typename F, typename Key>
+kcr_function* create_function(const F& callable, const options<Key>& options, std::uint32_t key_max,
+                              std::uint32_t sets)
+{
+    const std::string name =
+        options.name != nullptr ? options.name + (" " + name_of<Signature>()) : name_of<F>();
+    std::byte identity[KCR_IDENTITY_BYTES] = {};
+    kcr_function_options o = {};
+    o.size = sizeof(o);
+    o.name = name.c_str();
+    if (options.name == nullptr) {
+        identify(callable, identity);
+        o.identity = identity;
+    }
+    o.version = options.version;
+    o.key_max = key_max;
+    o.result_max = options.result_max;
+    if constexpr (result_bytes<R>::fixed)
+        o.result_max = static_cast<std::uint32_t>(sizeof(R));
+    o.flags |= static_cast<std::uint32_t>(options.pure ? KCR_PURE : 0);
+    o.flags |= static_cast<std::uint32_t>(options.always ? KCR_ALWAYS : 0);
+    o.learn_target = options.learn_target;
+    o.audit_interval = options.audit_interval;
+    o.max_entries = options.max_entries;
+    o.expiry_ms = options.expiry_ms;
+    o.sets = sets;
+    return kcr_function_create((options.in != nullptr ? *options.in : domain::process()).get(), &o);
+}
+
 } // namespace detail
 
 /// A function that remembers; see kcr::memoize(). Copies share what they know.
@@ -337,30 +367,9 @@ private:
     {
         using key_type =
             decltype(make_key(std::declval<const Key&>(), std::declval<detail::argument<A>>()...));
-        const std::string name = options.name != nullptr
-                                     ? options.name + (" " + detail::name_of<R(A...)>())
-                                     : detail::name_of<F>();
-        std::byte identity[KCR_IDENTITY_BYTES] = {};
-        kcr_function_options o = {};
-        o.size = sizeof(o);
-        o.name = name.c_str();
-        if (options.name == nullptr) {
-            detail::identify(callable, identity);
-            o.identity = identity;
-        }
-        o.version = options.version;
-        o.key_max = key_type::fixed ? static_cast<std::uint32_t>(key_type::most) : options.key_max;
-        o.result_max = options.result_max;
-        if constexpr (result_bytes::fixed)
-            o.result_max = static_cast<std::uint32_t>(sizeof(R));
-        o.flags |= static_cast<std::uint32_t>(options.pure ? KCR_PURE : 0);
-        o.flags |= static_cast<std::uint32_t>(options.always ? KCR_ALWAYS : 0);
-        o.learn_target = options.learn_target;
-        o.audit_interval = options.audit_interval;
-        o.max_entries = options.max_entries;
-        o.expiry_ms = options.expiry_ms;
-        return kcr_function_create((options.in != nullptr ? *options.in : domain::process()).get(),
-                                   &o);
+        return detail::create_function<R(A...), R>(
+            callable, options,
+            key_type::fixed ? static_cast<std::uint32_t>(key_type::most) : options.key_max, 0);
     }
 
     F callable_;

@@ -2,7 +2,7 @@
 /*
  * libkcr: domains.
  */
-#include "internal.h"
+#include "track.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -198,6 +198,7 @@ void kcr_domain_put(struct kcr_domain *domain)
 	if (!domain || domain == &kcr_no_domain ||
 	    __atomic_sub_fetch(&domain->refs, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
+	kcr_watch_put(domain->watch, load_relaxed(&domain->quiet));
 	if (!load_relaxed(&domain->quiet)) {
 		kcr_unmap(domain);
 		if (domain->fd >= 0)

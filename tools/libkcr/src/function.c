@@ -3,6 +3,7 @@
  * libkcr: functions.
  */
 #include "region.h"
+#include "track.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -61,7 +62,17 @@ static void kcr_copy_name(char *to, const char *name)
 	}
 }
 
-static int kcr_function_register(struct kcr_function *f, const struct kcr_function_options *o)
+/**
+ * kcr_function_register() - find a function in a domain, or add it
+ * @domain: the domain
+ * @o: what it is, complete
+ * @number: out: its number
+ *
+ * Context: process; makes a system call.
+ * Return: 0 or a negative errno.
+ */
+int kcr_function_register(const struct kcr_domain *domain, const struct kcr_function_options *o,
+			  uint32_t *number)
 {
 	struct kcr_register reg = {
 		.size = sizeof(reg),
@@ -72,21 +83,22 @@ static int kcr_function_register(struct kcr_function *f, const struct kcr_functi
 		.max_entries = o->max_entries,
 		.learn_target = o->learn_target,
 		.expiry_ms = o->expiry_ms,
+		.sets = o->sets,
 	};
 	int err;
 
-	if (load_relaxed(&f->domain->quiet))
+	if (load_relaxed(&domain->quiet))
 		return -EPERM;
 	kcr_copy_name(reg.name, o->name);
 	if (o->identity)
 		memcpy(reg.identity, o->identity, sizeof(reg.identity));
 	else
 		kcr_hash_identity(reg.identity, o->name, strlen(o->name));
-	err = kcr_domain_ioctl(f->domain, KCR_IOC_REGISTER, &reg);
+	err = kcr_domain_ioctl(domain, KCR_IOC_REGISTER, &reg);
 	if (err < 0)
 		return err;
-	f->number = reg.function;
-	return reg.function < f->domain->header.nr_functions ? 0 : -EPROTO;
+	*number = reg.function;
+	return reg.function < domain->header.nr_functions ? 0 : -EPROTO;
 }
 
 /* All that a lookup needs */
@@ -134,7 +146,9 @@ static int kcr_function_init(struct kcr_function *f, const struct kcr_function_o
 	if (options)
 		memcpy(&o, options, options->size < sizeof(o) ? options->size : sizeof(o));
 	if (!o.name || !o.name[0] || o.key_max > KCR_KEY_MAX || o.result_max > KCR_RESULT_MAX ||
-	    o.flags & ~(uint32_t)(KCR_PURE | KCR_ALWAYS) || o.overhead > INT32_MAX)
+	    o.flags & ~(uint32_t)(KCR_PURE | KCR_ALWAYS) || o.overhead > INT32_MAX ||
+	    o.sets > KCR_FUNCTION_SETS_MAX || o.reserved ||
+	    o.key_max < o.sets * sizeof(struct kcr_tracked_key))
 		return -EINVAL;
 	if (f->domain->status)
 		return f->domain->status;
@@ -145,12 +159,13 @@ static int kcr_function_init(struct kcr_function *f, const struct kcr_function_o
 	f->below_80 = kcr_keys_below(f, 80);
 	f->always = o.flags & KCR_ALWAYS;
 	f->overhead = o.overhead;
+	f->sets = o.sets;
 	f->audit_interval = o.audit_interval ? o.audit_interval : KCR_AUDIT_INTERVAL;
 	if (o.audit_interval == KCR_NO_AUDIT)
 		f->audit_interval = 0;
 	else if (f->audit_interval > KCR_AUDIT_MAX)
 		f->audit_interval = KCR_AUDIT_MAX;
-	err = kcr_function_register(f, &o);
+	err = kcr_function_register(f->domain, &o, &f->number);
 	return err ? err : kcr_function_attach(f);
 }
 

@@ -28,6 +28,7 @@
  * @counts: where the counts are mapped, or NULL
  * @counts_size: bytes of them
  * @clock_cost: ticks that reading the clock takes
+ * @watch: the process's tracker, if it has one
  */
 struct kcr_domain {
 	int refs;
@@ -41,6 +42,7 @@ struct kcr_domain {
 	struct kcr_counts *counts;
 	size_t counts_size;
 	uint32_t clock_cost;
+	struct kcr_watch *watch;
 };
 
 /**
@@ -116,6 +118,7 @@ struct kcr_line {
  * @status: 0, or what kept it from being had
  * @audit_interval: one of so many hits is audited, 0 for none
  * @always: never bypass
+ * @sets: how many tracked sets its keys begin with
  * @overhead: ticks that reuse costs the caller in each call
  * @told: the caller knows what a hit saves
  * @gain: ticks, then
@@ -146,6 +149,7 @@ struct kcr_function {
 	int status;
 	uint32_t audit_interval;
 	bool always;
+	uint32_t sets;
 	uint32_t overhead;
 	int told;
 	int32_t gain;
@@ -169,6 +173,7 @@ enum kcr_ticket_flags {
 	KCR_TICKET_LEARN = 2,	/* computed to learn */
 	KCR_TICKET_AUDIT = 4,	/* remembered, but computed to compare */
 	KCR_TICKET_TIMED = 8,	/* a sample */
+	KCR_TICKET_TRACKED = 16,/* of memory that a tracker watches */
 };
 
 struct kcr_ticket_inside {
@@ -180,7 +185,8 @@ struct kcr_ticket_inside {
 	uint64_t computing;	/* ticks, when computing began */
 	uint32_t weight;
 	uint32_t reserved;
-	uint64_t unused[2];
+	uint64_t watch;		/* the tracker */
+	uint64_t unused;
 };
 
 _Static_assert(sizeof(struct kcr_ticket_inside) == sizeof(struct kcr_ticket),
@@ -225,6 +231,8 @@ const char *kcr_status_text(int status);
 /* function.c */
 extern struct kcr_function kcr_nothing;
 void kcr_function_distrust(struct kcr_function *f);
+int kcr_function_register(const struct kcr_domain *domain, const struct kcr_function_options *o,
+			  uint32_t *number);
 
 /* lookup.c */
 enum kcr_answer kcr_lookup(struct kcr_function *f, const void *key, size_t key_len, void *result,

@@ -12,6 +12,7 @@
  * and rejects the function for all.
  */
 #include "region.h"
+#include "track.h"
 
 #include <errno.h>
 
@@ -20,9 +21,13 @@
 /* Results that are not stored after a lack of memory, or of whatever */
 #define KCR_PAUSE	256
 
-static bool kcr_may_store(const struct kcr_domain *domain)
+static bool kcr_may_store(const struct kcr_function *f, const struct kcr_ticket_inside *t)
 {
-	return load_relaxed(&domain->may_store) && !load_relaxed(&domain->quiet);
+	const struct kcr_watch *watch = (const struct kcr_watch *)(uintptr_t)t->watch;
+
+	if (!load_relaxed(&f->domain->may_store) || load_relaxed(&f->domain->quiet))
+		return false;
+	return !f->sets || (t->flags & KCR_TICKET_TRACKED && !load_relaxed(&watch->foreign));
 }
 
 /* Whether to go on after an ioctl that failed */
@@ -30,6 +35,21 @@ static bool kcr_passes(int err)
 {
 	return err == -EINTR || err == -ENOMEM || err == -EDQUOT || err == -EAGAIN ||
 	       err == -EOPNOTSUPP || err == -EFAULT;
+}
+
+/* Results that depend on tracked memory go through its tracker, which knows the stamps */
+static int kcr_store_through(struct kcr_function *f, const struct kcr_ticket_inside *t,
+			     struct kcr_store *store)
+{
+	struct kcr_watch *watch = (struct kcr_watch *)(uintptr_t)t->watch;
+	int err;
+
+	if (t->flags & KCR_TICKET_TRACKED)
+		return kcr_watch_ioctl(watch, KCR_IOC_STORE, store);
+	err = kcr_domain_ioctl(f->domain, KCR_IOC_STORE, store);
+	if (err < 0 && !kcr_passes(err))
+		store_relaxed(&f->domain->may_store, 0);
+	return err;
 }
 
 /**
@@ -61,10 +81,8 @@ int kcr_store(struct kcr_function *f, const struct kcr_ticket_inside *t, const v
 	uint64_t start = kcr_clock();
 	int err;
 
-	err = kcr_domain_ioctl(f->domain, KCR_IOC_STORE, &store);
+	err = kcr_store_through(f, t, &store);
 	kcr_profit_learn(&line->store, kcr_clock() - start);
-	if (err < 0 && !kcr_passes(err))
-		store_relaxed(&f->domain->may_store, 0);
 	if (!err)
 		err = entry.status;
 	else
@@ -96,7 +114,7 @@ static bool kcr_worth_storing(struct kcr_function *f, const struct kcr_ticket_in
 	uint32_t pause = load_relaxed(&line->pause);
 	uint32_t store = load_relaxed(&line->store);
 
-	if (!kcr_may_store(f->domain))
+	if (!kcr_may_store(f, t))
 		return false;
 	if (result_len > f->result_max) {
 		add_relaxed(&f->counts[t->line % KCR_LINES].failed, 1);
@@ -115,7 +133,7 @@ static void kcr_differed(struct kcr_function *f, const struct kcr_ticket_inside 
 {
 	int status = -EIO;
 
-	if (kcr_may_store(f->domain) && result_len <= f->result_max)
+	if (kcr_may_store(f, t) && result_len <= f->result_max)
 		status = kcr_store(f, t, key, key_len, result, result_len);
 	/* -EPERM: somebody else has told it meanwhile */
 	if (status != -EBADMSG && status != -EPERM && status != -ESTALE)
@@ -130,6 +148,10 @@ static void kcr_end_audit(struct kcr_function *f, const struct kcr_ticket_inside
 	bool equal;
 
 	if (!kcr_find(f, key, key_len, &p, &found))
+		return;
+	/* What was computed may be of memory that has changed since */
+	if (t->flags & KCR_TICKET_TRACKED &&
+	    !kcr_watch_holds((const struct kcr_watch *)(uintptr_t)t->watch, key, f->sets))
 		return;
 	equal = found.len == result_len && kcr_bytes_equal(found.data, result, result_len);
 	if (!kcr_still(found.slot, found.seq))

@@ -22,6 +22,7 @@ extern "C" {
  * @mmap: mmap(2)
  * @munmap: munmap(2)
  * @close: close(2)
+ * @read_self: read of this process's memory what may not be there; NULL to just do it
  * @clock: what calls are timed with, in ticks of any length; NULL for the
  *	processor's counter
  */
@@ -31,6 +32,7 @@ struct kcr_system {
 	void *(*mmap)(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
 	int (*munmap)(void *addr, size_t length);
 	int (*close)(int fd);
+	ssize_t (*read_self)(void *to, const void *from, size_t len);
 	uint64_t (*clock)(void);
 };
 

@@ -2,6 +2,7 @@
 // What must not compile, one case at a time: misuse_test.cpp compiles each with -DCASE=n, and looks
 // for what the compiler is expected to say.
 #include "kcr.hpp"
+#include "kcr_track.hpp"
 
 #include <functional>
 #include <map>
@@ -38,6 +39,9 @@ int* pointer(int n);
 const int& reference(int n);
 std::string_view view(int n);
 Padded padded(int n);
+int reads(std::span<const int> table, int n);
+int reads_another(std::span<const long> table);
+int reads_with_pointer(std::span<const int> table, const char* text);
 
 void misuse(int captured)
 {
@@ -83,6 +87,28 @@ void misuse(int captured)
     auto map_of = [](int n) { return std::map<int, int>{{n, n}}; };
     kcr::memoize([](int n) { return n; }, kcr::with_key(map_of)); // expect: a key must be made of
 #elif CASE == 19
+    kcr::memoize(reads, kcr::depends_on(std::vector<int>(8))); // expect: a temporary does not stay
+#elif CASE == 20
+    std::vector<int*> pointers;
+    kcr::memoize(reads, kcr::depends_on(pointers)); // expect: without pointers
+#elif CASE == 21
+    std::vector<int> table;
+    kcr::memoize(reads_another, kcr::depends_on(table)); // expect: what it depends on first
+#elif CASE == 22
+    std::vector<int> table;
+    kcr::memoize([&](std::span<const int> all) { return all[0] + captured; },
+                 kcr::depends_on(table)); // expect: or depend on it
+#elif CASE == 23
+    std::vector<int> table;
+    kcr::memoize(reads_with_pointer, kcr::depends_on(table)); // expect: take std::string_view
+#elif CASE == 24
+    std::vector<int> table;
+    kcr::memoize(reads, kcr::depends_on(table, table)); // expect: what it depends on first
+#elif CASE == 25
+    kcr::memoize(reads, kcr::depends_on()); // expect: one to eight memories
+#elif CASE == 26
+    std::vector<int> table;
+    kcr::memoize(reads, kcr::depends_on(table));
     kcr::memoize([](int n) { return n; }); // fine: that the others fail is not for want of a header
 #endif
 }

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #define XXH_INLINE_ALL
 #include "emul.h"
+#include "emul_track.h"
 
 #include "shim.h"
 
@@ -13,6 +14,8 @@
 #include <xxhash.h>
 
 #include "domain.h"
+
+#include <uapi/linux/kcr_track.h>
 
 #define MAX_FDS 1024
 /* Before what kcr_emul_alloc() returns */
@@ -31,6 +34,8 @@ struct emul_descriptor {
 	bool device;
 	u32 access;
 	struct emul_domain *domain;
+	struct emul_tracker *tracker;
+	struct emul_gate *gate;
 	int counts;
 };
 
@@ -222,6 +227,32 @@ static int share(struct emul_descriptor *d, const void *arg)
 	return put(d->domain, s.flags & KCR_SHARE_STORE ? KCR_ACCESS_STORE : 0);
 }
 
+static int open_tracker(struct emul_descriptor *d)
+{
+	int fd;
+
+	if (!(d->access & KCR_ACCESS_STORE))
+		return fail(EACCES);
+	__atomic_add_fetch(&d->domain->descriptors, 1, __ATOMIC_RELAXED);
+	fd = put(d->domain, 0);
+	if (fd >= 0)
+		get(fd)->tracker = emul_tracker_create(&d->domain->domain);
+	return fd;
+}
+
+static int open_gate(struct emul_descriptor *d)
+{
+	int fd;
+
+	if (!(d->access & KCR_ACCESS_STORE))
+		return fail(EACCES);
+	__atomic_add_fetch(&d->domain->descriptors, 1, __ATOMIC_RELAXED);
+	fd = put(d->domain, 0);
+	if (fd >= 0)
+		get(fd)->gate = emul_gate_create(d->domain->base);
+	return fd;
+}
+
 int kcr_emul_ioctl(int fd, unsigned long request, void *arg)
 {
 	struct emul_descriptor *d = get(fd);
@@ -235,7 +266,16 @@ int kcr_emul_ioctl(int fd, unsigned long request, void *arg)
 		return request == KCR_IOC_CREATE ? create(arg) : fail(ENOTTY);
 	if (request == KCR_IOC_SHARE)
 		return share(d, arg);
-	ret = kcr_domain_ioctl(&d->domain->domain, d->access, request, arg);
+	if (request == KCR_IOC_TRACKER)
+		return open_tracker(d);
+	if (request == KCR_IOC_GATE)
+		return open_gate(d);
+	if (d->tracker)
+		ret = emul_tracker_ioctl(d->tracker, request, arg);
+	else if (d->gate)
+		ret = emul_gate_ioctl(d->gate, request, arg);
+	else
+		ret = kcr_domain_ioctl(&d->domain->domain, d->access, request, arg);
 	if (ret == -ENOIOCTLCMD)
 		ret = -ENOTTY;
 	return ret < 0 ? fail((int)-ret) : (int)ret;
@@ -246,7 +286,11 @@ void *kcr_emul_mmap(void *addr, size_t length, int prot, int flags, int fd, off_
 	struct emul_descriptor *d = get(fd);
 
 	__atomic_fetch_add(&calls, 1, __ATOMIC_RELAXED);
-	if (!d || d->device || !(flags & MAP_SHARED) || prot & PROT_EXEC ||
+	if (d && d->tracker && !offset)
+		return emul_tracker_mmap(d->tracker, length, prot);
+	if (d && d->gate && !offset)
+		return emul_gate_mmap(d->gate, length, prot);
+	if (!d || d->device || d->tracker || d->gate || !(flags & MAP_SHARED) || prot & PROT_EXEC ||
 	    (offset && offset != (off_t)KCR_COUNTS_OFFSET) ||
 	    length != (offset ? KCR_COUNTS_SIZE : d->domain->size)) {
 		errno = EINVAL;
@@ -288,6 +332,8 @@ int kcr_emul_close(int fd)
 	descriptors[fd] = NULL;
 	pthread_mutex_unlock(&lock);
 	close(fd);
+	if (d->tracker)
+		emul_tracker_free(d->tracker);
 	if (!d->device && !__atomic_sub_fetch(&d->domain->descriptors, 1, __ATOMIC_ACQ_REL)) {
 		kcr_domain_kill(&d->domain->domain);
 		domain_free(d->domain);

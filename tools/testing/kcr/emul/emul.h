@@ -41,6 +41,15 @@ void kcr_emul_set_clock(uint64_t ms);
 /* What kcr_enable says */
 void kcr_emul_set_enabled(bool enabled);
 
+/* The byte at @address changes, or is about to: who tracks it is told */
+void kcr_emul_touch(const void *address);
+
+/* Why memory is not watched from now on: &enum kcr_refusal */
+void kcr_emul_refuse(uint32_t reason);
+
+/* How often memory was to be watched since the beginning */
+unsigned long kcr_emul_armings(void);
+
 #ifdef __cplusplus
 }
 #endif
