@@ -104,13 +104,23 @@ public:
     /** Arms set @p set, unless that is refused now. */
     bool arm(size_t set)
     {
+        const bool before = armed(set);
         const Answer answer = tracker_.arm_once(sets_[set]);
 
         if (answer.armed())
-            tally_.armed++;
+            tally_.armed += !before;
         else if (answer.reason < KCR_NR_REFUSALS)
             tally_.refused[answer.reason]++;
         return answer.armed();
+    }
+
+    /** Arms all sets once, so that it is known which memory is tracked. */
+    void arm_all()
+    {
+        for (size_t set = 0; set < hunt_sets; set++) {
+            for (int i = 0; i < arm_tries && !armed(set); i++)
+                arm(set);
+        }
     }
 
     /** Computes and stores, if @p set is armed. @p argument is the caller's alone. */

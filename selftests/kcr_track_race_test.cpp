@@ -69,9 +69,10 @@ void test_broken(Check& check, const std::string& name)
 {
     const auto swap = Swap::try_make();
     const std::array<Puppeteer, hunt_pages> others;
-    const Broken broken(name);
     Hunt hunt;
 
+    hunt.arm_all();
+    const Broken broken(name);
     hunt_all_ways(check, race_ops(100 * default_ops), true, hunt, others);
     check.that(hunt.tally().wrong() > 0, name + ": no stale result was found");
 }
