@@ -21,6 +21,7 @@
 /* A device's address that says nothing about where the memory is */
 #define BOUNCED		0x12345000UL
 #define ROUNDS		2000
+#define OTHERS		1000
 
 /**
  * struct setup - what each test has
@@ -155,21 +156,23 @@ static void several_test(struct kunit *test)
 {
 	struct setup *s = test->priv;
 	u64 old = stamp_of(s->memory);
+	unsigned int i;
 
 	map(s, 0, SIZE, DMA_FROM_DEVICE, BOUNCED);
 	map(s, 0, SIZE, DMA_FROM_DEVICE, BOUNCED);
+	unmap(s, SIZE, DMA_FROM_DEVICE, BOUNCED);
+	expect_held(test, s->memory);
 	map(s, 0, PAGE_SIZE, DMA_FROM_DEVICE, BOUNCED);
 	map(s, PAGE_SIZE, 100, DMA_BIDIRECTIONAL, BOUNCED + PAGE_SIZE);
 	unmap(s, SIZE, DMA_FROM_DEVICE, BOUNCED);
 	expect_held(test, s->memory);
 	unmap(s, PAGE_SIZE, DMA_FROM_DEVICE, BOUNCED);
 	expect_held(test, s->memory);
-	unmap(s, SIZE, DMA_FROM_DEVICE, BOUNCED);
-	expect_held(test, s->memory);
-	/* Other addresses, another size, another device */
+	/* Other addresses, another size, other devices, of which some share a bucket */
 	unmap(s, 100, DMA_BIDIRECTIONAL, BOUNCED);
 	unmap(s, 99, DMA_BIDIRECTIONAL, BOUNCED + PAGE_SIZE);
-	__kcr_dma_unmapped(s->dev + 1, BOUNCED + PAGE_SIZE, 100, DMA_BIDIRECTIONAL);
+	for (i = 1; i < OTHERS; i++)
+		__kcr_dma_unmapped(s->dev + i, BOUNCED + PAGE_SIZE, 100, DMA_BIDIRECTIONAL);
 	expect_held(test, s->memory);
 	unmap(s, 100, DMA_BIDIRECTIONAL, BOUNCED + PAGE_SIZE);
 	expect_free(test, s->memory, old);

@@ -16,6 +16,7 @@ namespace
 /* Arming is refused for a reference to @p page */
 void refused(Check& check, const Subject& subject, const void* page, const std::string& what)
 {
+    subject.tracker().renew(subject.set());
     Answer answer = subject.tracker().arm_once(subject.set());
 
     /* Something else may come between, for a moment */

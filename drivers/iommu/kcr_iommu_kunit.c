@@ -15,6 +15,7 @@
 #define SIZE	(PAGES * PAGE_SIZE)
 #define IOVA	0x100000UL
 #define RW	(IOMMU_READ | IOMMU_WRITE)
+#define OTHERS	1000
 
 /**
  * struct table - an I/O page table
@@ -280,17 +281,42 @@ static void pieces_test(struct kunit *test)
 	expect_free(test, old);
 }
 
+/* Of a mapping of more than the memory, only what is the memory's counts */
+static void beyond_test(struct kunit *test)
+{
+	struct table *t = test->priv;
+	u64 old = stamp_of(t);
+
+	KUNIT_ASSERT_EQ(test, map(t, IOVA, 0, SIZE + PAGE_SIZE, RW), 0);
+	expect_held(test);
+	iommu_unmap(&t->domain, IOVA + SIZE, PAGE_SIZE);
+	expect_held(test);
+	iommu_unmap(&t->domain, IOVA, SIZE);
+	expect_free(test, old);
+
+	old = stamp_of(t);
+	KUNIT_ASSERT_EQ(test, map(t, IOVA, SIZE - PAGE_SIZE, 2 * PAGE_SIZE, RW), 0);
+	iommu_unmap(&t->domain, IOVA, PAGE_SIZE);
+	expect_free(test, old);
+	iommu_unmap(&t->domain, IOVA + PAGE_SIZE, PAGE_SIZE);
+}
+
 /* Other domains have other addresses */
 static void domains_test(struct kunit *test)
 {
 	struct table *t = test->priv;
 	struct table *other = kunit_kmalloc(test, sizeof(*other), GFP_KERNEL);
 	u64 old = stamp_of(t);
+	unsigned int i;
 
 	KUNIT_ASSERT_NOT_NULL(test, other);
 	*other = *t;
 	KUNIT_ASSERT_EQ(test, map(t, IOVA, 0, SIZE, RW), 0);
 	iommu_unmap(&other->domain, IOVA, SIZE);
+	expect_held(test);
+	/* Some of so many share a bucket with it */
+	for (i = 1; i < OTHERS; i++)
+		__kcr_iommu_unmapped(&t[i].domain, IOVA, SIZE);
 	expect_held(test);
 	iommu_unmap(&t->domain, IOVA, SIZE);
 	expect_free(test, old);
@@ -350,6 +376,7 @@ static struct kunit_case iommu_cases[] = {
 	KUNIT_CASE(lazy_untracked_test),
 	KUNIT_CASE(sync_only_test),
 	KUNIT_CASE(pieces_test),
+	KUNIT_CASE(beyond_test),
 	KUNIT_CASE(domains_test),
 	KUNIT_CASE(failed_test),
 	KUNIT_CASE(sg_test),

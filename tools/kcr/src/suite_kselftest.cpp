@@ -38,10 +38,7 @@ void boot_and_run(SuiteContext& context, const std::filesystem::path& dir,
         programs.push_back({name, "env " + environment + " " + (dir / name).string()});
     const auto& project = context.project;
     auto request = boot_request(project, context.config, "kselftest");
-    request.machine.smp = 4;
-    request.machine.numa = 2;
-    request.machine.bare_nodes = 1;
-    request.machine.memory_mb = 4608;
+    request.machine = selftest_machine();
     request.machine.kvm = find_accelerator(project).kvm;
     request.job.argv = {"/bin/sh", "-c",
                         guest_script(programs, program_timeout_s * context.patience())};
@@ -52,6 +49,17 @@ void boot_and_run(SuiteContext& context, const std::filesystem::path& dir,
 }
 
 } // namespace
+
+Machine selftest_machine()
+{
+    Machine machine;
+    machine.smp = 4;
+    machine.numa = 2;
+    machine.bare_nodes = 1;
+    machine.memory_mb = 4608;
+    machine.iommu = true;
+    return machine;
+}
 
 std::vector<std::string> selftest_programs(std::string_view makefile)
 {
