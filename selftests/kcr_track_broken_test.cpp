@@ -158,7 +158,12 @@ bool provoke_lock(const char* name, uint64_t tries)
     const Broken broken(name);
 
     go(check, hunt,
-       {.ops = tries, .watchers = 4, .until_wrong = true, .rests = false, .ways = [](const Owner&) {
+       {.ops = tries,
+        .watchers = 4,
+        .until_wrong = true,
+        .rests = false,
+        .disturb = {},
+        .ways = [](const Owner&) {
             return std::vector<Way>{{"stores when armed", 1, store_when_armed}};
         }});
     if (check.failures() || !hunt.tally().armed)

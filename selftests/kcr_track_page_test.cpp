@@ -198,6 +198,24 @@ void test_huge_again(Check& check)
     }
 }
 
+/* A huge page of zeroes, which nobody wrote to: if it is armed, a write is seen */
+void test_huge_zero(Check& check)
+{
+    const Choice enabled("/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
+    const Area area(512, 2 << 20);
+    const Subject subject({area.page(8), 8 * page_size});
+
+    advise(area, MADV_HUGEPAGE);
+    check.that(!__atomic_load_n(&area.word(0), __ATOMIC_RELAXED), "what is in it");
+    const Answer answer = subject.tracker().arm_once(subject.set());
+    check.note("a huge page of zeroes: " + answer.text());
+    check.that(answer.armed() || (answer.ret == -EAGAIN && answer.reason == KCR_REFUSED_HUGE),
+               "a huge page of zeroes: " + answer.text());
+    area.word(8)++;
+    check.that(!subject.stamp(), "a first store");
+    subject.run(check, {"a second store", [&] { area.word(9)++; }});
+}
+
 std::vector<unsigned> two_nodes()
 {
     auto nodes = node_list("has_memory");
@@ -355,6 +373,7 @@ int main()
         {"merged before it is armed", test_ksm_before},
         {"huge pages", test_huge},
         {"huge pages, again and again", test_huge_again},
+        {"a huge page of zeroes", test_huge_zero},
         {"move_pages", test_move_pages},
         {"mbind, compaction, clear_refs", test_mbind},
         {"NUMA balancing", test_numa_balancing},
