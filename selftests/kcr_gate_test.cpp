@@ -72,11 +72,12 @@ public:
     {
         if (at_ == MAP_FAILED)
             domain::fail("mmap");
-        munmap(at_ + 4096, 4096);
+        /* Not a hole, which something else would be mapped into */
+        mprotect(at_ + 4096, 4096, PROT_NONE);
     }
     ~Edge()
     {
-        munmap(at_, 4096);
+        munmap(at_, 8192);
     }
     Edge(const Edge&) = delete;
     Edge& operator=(const Edge&) = delete;

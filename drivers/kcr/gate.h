@@ -36,12 +36,14 @@ struct kcr_gate_counts {
  * @lock: protects writing to @slots
  * @shared: its domain, with a reference
  * @counts: what became of calls
+ * @mapped: it was mapped
  * @slots: by number; never changed again
  */
 struct kcr_gate_file {
 	struct mutex lock; /* of writing to slots */
 	struct kcr_shared *shared;
 	struct kcr_gate_counts __percpu *counts;
+	bool mapped;
 	struct kcr_gate_slot *slots[KCR_GATE_SLOTS];
 };
 

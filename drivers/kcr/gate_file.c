@@ -96,6 +96,9 @@ static const struct vm_operations_struct kcr_gate_vm_ops = {
 
 static int kcr_gate_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	struct kcr_gate_file *gate = file->private_data;
+	int err;
+
 	if (!(vma->vm_flags & VM_SHARED) || !(vma->vm_flags & VM_EXEC) ||
 	    vma->vm_pgoff || vma->vm_end - vma->vm_start != KCR_GATE_SIZE)
 		return -EINVAL;
@@ -105,7 +108,12 @@ static int kcr_gate_mmap(struct file *file, struct vm_area_struct *vma)
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP | VM_PFNMAP | VM_SEALED,
 		     VM_MAYWRITE);
 	vma->vm_ops = &kcr_gate_vm_ops;
-	return kcr_gate_mapping_add(vma);
+	if (xchg(&gate->mapped, true))
+		return -EBUSY;
+	err = kcr_gate_mapping_add(vma);
+	if (err)
+		WRITE_ONCE(gate->mapped, false);
+	return err;
 }
 
 static bool kcr_gate_memory_valid(const struct kcr_gate_slot *slot,

@@ -269,7 +269,7 @@ struct kcr_set_info {
  * Returns a descriptor, close-on-exec. It is to be mapped once, %KCR_GATE_SIZE
  * bytes at offset 0, shared, PROT_READ | PROT_EXEC. The mapping is sealed: it
  * stays as long as the process has this memory. A child has it after fork(),
- * and the same functions; exec() drops it.
+ * and the same functions; exec() drops it. -EBUSY if it was mapped already.
  *
  * -EOPNOTSUPP where the processor does not say that a fault was a call.
  */
