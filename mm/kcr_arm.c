@@ -183,7 +183,7 @@ static enum kcr_refusal kcr_vma_refusal(struct vm_area_struct *vma)
 	if (vma->vm_flags & (VM_SPECIAL | VM_HUGETLB | VM_SHADOW_STACK | VM_DROPPABLE))
 		return KCR_REFUSED_SPECIAL;
 	/* A private mapping's pages change with the file until they are written to */
-	if (vma->vm_flags & VM_SHARED)
+	if (vma->vm_flags & VM_MAYSHARE)
 		return kcr_vma_immutable(vma) ? KCR_REFUSED_NOT :
 						KCR_REFUSED_SHARED_MAPPING;
 	if (!vma_is_anonymous(vma))
@@ -213,7 +213,7 @@ static int kcr_arm_vmas(struct kcr_arm *arm, kcr_vma_fn fn)
 			if (reason)
 				return kcr_arm_refuse(arm, reason, addr);
 			end = min(r->node.last + 1, vma->vm_end);
-			if (!(vma->vm_flags & VM_SHARED))
+			if (!(vma->vm_flags & VM_MAYSHARE))
 				err = fn(arm, vma, addr, end);
 		}
 		if (err)

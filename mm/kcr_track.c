@@ -308,7 +308,9 @@ int kcr_tracked_add(struct kcr_tracked *set, const struct kcr_range *ranges,
 		mutex_unlock(&set->mutex);
 		return -ENOSPC;
 	}
-	kcr_tracked_renew(set);
+	/* Nobody arms it meanwhile */
+	if (READ_ONCE(*set->stamp))
+		kcr_tracked_renew(set);
 	for (i = 0; i < nr && !err; i++)
 		err = kcr_range_create(set, &ranges[i]);
 	if (err) {

@@ -207,7 +207,10 @@ void test_add_and_drop(Check& check)
     check.that(tracker.drop(subject.set()) == 0, "dropped");
     check.that(!subject.stamp(), "armed when dropped");
     check.that(tracker.arm_once(subject.set()).ret == -ENOENT, "armed after it was dropped");
-    check.that(tracker.make(area.data(), area.size()) == subject.set(), "its number is used again");
+    uint32_t other = tracker.make(area.data(), area.size());
+    for (int i = 1; i < KCR_SETS_MAX && other != subject.set(); i++)
+        other = tracker.make(area.data(), area.size());
+    check.that(other == subject.set(), "its number is never used again");
     check.that(!subject.stamp(), "armed at once");
     subject.arm(check, "another set of that number");
     check.that(subject.stamp() != stamp && !subject.find(*argument), "the old result");
@@ -362,7 +365,7 @@ void test_other_process(Check& check)
 
 void test_too_often(Check& check)
 {
-    const domain::Setting burst("/sys/module/kcr/parameters/arm_burst", "2");
+    const domain::Setting burst(burst_path, "2");
     const Area area;
     const Subject subject(area.span());
     bool refused = false;

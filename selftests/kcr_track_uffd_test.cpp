@@ -136,7 +136,7 @@ void test_protect(Check& check)
                             Effect::changes,
                             {},
                             unregister});
-        subject.run(check, {"UFFDIO_WRITEPROTECT, then a store after the descriptor has gone", [&] {
+        subject.run(check, {"UFFDIO_WRITEPROTECT, unregistered, then a store", [&] {
                                 uffd.emplace(area.span(), UFFDIO_REGISTER_MODE_WP);
                                 protect(area.page(1), true);
                                 unregister();

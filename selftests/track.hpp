@@ -432,6 +432,8 @@ private:
     uint32_t function_;
 };
 
+inline constexpr const char* burst_path = "/sys/module/kcr/parameters/arm_burst";
+
 /** For run_cases(): skips where memory cannot be tracked, and lets it be armed often. */
 inline void need_tracking()
 {
@@ -439,10 +441,13 @@ inline void need_tracking()
 
     domain::need_device();
     const Fd fd = domain::create(small_region);
-    const Fd tracker(Tracker::try_make(fd.get()));
-    if (!tracker)
+    const int tracker = Tracker::try_make(fd.get());
+    if (tracker == -ENOTTY || tracker == -EOPNOTSUPP)
         throw tap::Skip("this kernel does not track memory");
-    burst.emplace("/sys/module/kcr/parameters/arm_burst", "1000000");
+    if (!Fd(tracker) || access(burst_path, W_OK) < 0)
+        throw std::runtime_error("KCR_IOC_TRACKER: " + std::to_string(tracker) + ", or no " +
+                                 burst_path);
+    burst.emplace(burst_path, "1000000");
 }
 
 } // namespace track

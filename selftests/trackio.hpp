@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include <memory>
+
 #include "track.hpp"
 
 namespace track
@@ -175,6 +177,15 @@ public:
         if (!fd || write(fd.get(), header.data(), page_size) != page_size || fsync(fd.get()) < 0 ||
             swapon(path, 0) < 0)
             throw tap::Skip("cannot swap to " + std::string(path) + ": " + std::strerror(errno));
+    }
+    /** None, where there is no such disk. */
+    static std::unique_ptr<Swap> try_make()
+    {
+        try {
+            return std::make_unique<Swap>();
+        } catch (const tap::Skip&) {
+            return nullptr;
+        }
     }
     ~Swap()
     {

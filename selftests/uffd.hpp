@@ -29,19 +29,29 @@ class Uffd
 {
 public:
     Uffd(std::span<uint8_t> memory, uint64_t mode)
-        : fd_(static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC)))
+        : fd_(static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC))), range_{
+                                                                          address_of(memory.data()),
+                                                                          memory.size()}
     {
         uffdio_api api{};
         uffdio_register registered{};
 
         api.api = UFFD_API;
-        registered.range = {address_of(memory.data()), memory.size()};
+        registered.range = range_;
         registered.mode = mode;
         if (!fd_ || domain::request(fd_.get(), UFFDIO_API, api) < 0)
             throw tap::Skip("no userfaultfd");
         if (const int ret = domain::request(fd_.get(), UFFDIO_REGISTER, registered))
             throw tap::Skip("UFFDIO_REGISTER: " + std::string(std::strerror(-ret)));
     }
+
+    /* Closing would not do where a child has the descriptor, too */
+    ~Uffd()
+    {
+        domain::request(fd_.get(), UFFDIO_UNREGISTER, range_);
+    }
+    Uffd(const Uffd&) = delete;
+    Uffd& operator=(const Uffd&) = delete;
 
     /** Fills the hole at @p to: 0 or a negative errno. */
     int copy(void* to, const void* from) const
@@ -63,10 +73,18 @@ public:
     int protect(const void* page, bool on) const
     {
         uffdio_writeprotect protect{};
+        int ret = 0;
 
         protect.range = {address_of(page), page_size};
         protect.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0;
-        return domain::request(fd_.get(), UFFDIO_WRITEPROTECT, protect);
+        /* While mappings are changing it wants to be asked again */
+        for (int i = 0; i < 1000; i++) {
+            ret = domain::request(fd_.get(), UFFDIO_WRITEPROTECT, protect);
+            if (ret != -EAGAIN)
+                break;
+        }
+        errno = -ret;
+        return ret;
     }
     /** Moves a page to the hole at @p to. */
     int move(void* to, const void* from) const
@@ -81,6 +99,7 @@ public:
 
 private:
     Fd fd_;
+    uffdio_range range_;
 };
 
 } // namespace track

@@ -53,6 +53,7 @@ int run(int argc, char** argv)
         {"hits without a system call", sites::silent_hits},
         {faults, sites::page_faults},
         {"tracked memory", sites::tracked_memory},
+        {"a function of tracked memory", sites::tracked_hits},
         {"gates", sites::gate_calls},
     };
     std::erase_if(cases,

@@ -45,6 +45,9 @@ void page_faults(tap::Check& check);
 /** Arms memory, and writes to it. */
 void tracked_memory(tap::Check& check);
 
+/** Reuses a function that reads much memory. */
+void tracked_hits(tap::Check& check);
+
 /** Calls a function through a gate. */
 void gate_calls(tap::Check& check);
 
