@@ -294,12 +294,12 @@ static void interrupt_test(struct kunit *test)
 	struct from_irq irq = { .s = test->priv, .stamp = ~0ULL };
 	u64 old = stamp_of(irq.s->memory);
 
-	irq.work = IRQ_WORK_INIT_HARD(map_from_irq);
+	init_irq_work(&irq.work, map_from_irq);
 	irq_work_queue(&irq.work);
 	irq_work_sync(&irq.work);
 	KUNIT_EXPECT_EQ(test, irq.stamp, 0);
 	expect_held(test, irq.s->memory);
-	irq.work = IRQ_WORK_INIT_HARD(unmap_from_irq);
+	init_irq_work(&irq.work, unmap_from_irq);
 	irq_work_queue(&irq.work);
 	irq_work_sync(&irq.work);
 	expect_free(test, irq.s->memory, old);
