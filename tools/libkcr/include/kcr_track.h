@@ -102,6 +102,20 @@ int kcr_tracked_status(const struct kcr_tracked *tracked, const char **text);
  */
 int kcr_tracked_renew(struct kcr_tracked *tracked);
 
+/**
+ * @brief Track other memory in place of that.
+ * @param tracked the tracked memory; no other thread uses it meanwhile
+ * @param spans what memory from now on
+ * @param nr how many spans
+ * @return 0; otherwise nothing has changed: -EINVAL, -ENOSPC, -ENOMEM, -EBADF if it
+ * is not tracked, -EPERM after kcr_stop_storing() or in another process.
+ *
+ * For caches of tracked memory: takes no memory.
+ *
+ * Context: any; makes system calls.
+ */
+int kcr_tracked_retarget(struct kcr_tracked *tracked, const struct kcr_span *spans, size_t nr);
+
 /** @brief Statistics of tracked memory. */
 struct kcr_tracked_stats {
 	size_t size;		/**< sizeof(struct kcr_tracked_stats), set by the caller */

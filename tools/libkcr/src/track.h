@@ -8,6 +8,8 @@
 #include "internal.h"
 #include "kcr_track.h"
 
+#include <linux/kcr_track.h>
+
 /**
  * struct kcr_watch - a tracker of this process
  * @refs: one of each tracked memory, and one that stays while it is the domain's
@@ -20,6 +22,32 @@ struct kcr_watch {
 	int fd;
 	int foreign;
 	const uint64_t *stamps;
+};
+
+/**
+ * struct kcr_tracked - tracked memory
+ * @domain: its domain
+ * @watch: its tracker, or NULL
+ * @set: its number there
+ * @status: 0, or what kept it from being tracked
+ * @reason: &enum kcr_refusal of the last try
+ * @armed: it was watched when it was looked at last
+ * @uses: calls since then, as far as they matter
+ * @backoff: calls that were last let pass
+ * @wait: calls to let pass
+ *
+ * Threads may lose each other's updates of the last four.
+ */
+struct kcr_tracked {
+	struct kcr_domain *domain;
+	struct kcr_watch *watch;
+	uint32_t set;
+	int status;
+	uint32_t reason;
+	uint32_t armed;
+	uint32_t uses;
+	uint32_t backoff;
+	uint32_t wait;
 };
 
 bool kcr_watch_holds(const struct kcr_watch *watch, const void *key, uint32_t sets);

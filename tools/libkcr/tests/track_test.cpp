@@ -214,6 +214,29 @@ TEST_F(TrackTest, RenewingIsAChange)
     EXPECT_TRUE(ask_sum(function, {tracked.get()}, {&page}, 0));
 }
 
+TEST_F(TrackTest, OtherMemoryInItsPlace)
+{
+    const auto domain = make_domain();
+    Page page;
+    Page other;
+    other.bytes[0] = 9;
+    const auto tracked = track(domain, page);
+    const auto function = make_function(domain, options(1));
+    EXPECT_FALSE(ask_sum(function, {tracked.get()}, {&page}, 0));
+    EXPECT_TRUE(ask_sum(function, {tracked.get()}, {&page}, 0));
+    const kcr_span span = {other.bytes.data(), other.bytes.size()};
+    EXPECT_EQ(kcr_tracked_retarget(tracked.get(), &span, 0), -EINVAL);
+    EXPECT_TRUE(ask_sum(function, {tracked.get()}, {&page}, 0));
+    EXPECT_EQ(kcr_tracked_retarget(tracked.get(), &span, 1), 0);
+    EXPECT_FALSE(ask_sum(function, {tracked.get()}, {&other}, 0));
+    EXPECT_TRUE(ask_sum(function, {tracked.get()}, {&other}, 0));
+    write(page, 0, 1);
+    EXPECT_TRUE(ask_sum(function, {tracked.get()}, {&other}, 0));
+    write(other, 0, 2);
+    EXPECT_FALSE(ask_sum(function, {tracked.get()}, {&other}, 0));
+    EXPECT_EQ(kcr_tracked_retarget(nullptr, &span, 1), -EBADF);
+}
+
 TEST_F(TrackTest, PeekFindsItToo)
 {
     const auto domain = make_domain();
