@@ -226,8 +226,6 @@ static int kcr_arm_vmas(struct kcr_arm *arm, kcr_vma_fn fn)
 static int kcr_arm_flag(struct kcr_arm *arm, struct vm_area_struct *vma,
 			unsigned long start, unsigned long end)
 {
-	if (kcr_track_broken(KCR_BREAK_LOCK))
-		return 0;
 	vma_start_write(vma);
 	vm_flags_set(vma, VM_KCR);
 	return 0;
@@ -379,14 +377,33 @@ static int kcr_arm_once(struct kcr_arm *arm, u64 stamp)
 	return err ?: kcr_arm_publish(arm, stamp);
 }
 
-/* What is swapped out, or was never touched, is there after it */
-static void kcr_arm_fault_in(struct kcr_tracked *set)
+static int kcr_arm_nothing(struct kcr_arm *arm, struct vm_area_struct *vma,
+			   unsigned long start, unsigned long end)
 {
-	struct kcr_tracked_range *r;
+	return 0;
+}
 
-	list_for_each_entry(r, &set->ranges, list)
+/*
+ * What is swapped out, or was never touched, is there after it. But not where a
+ * userfaultfd would be asked for it.
+ */
+static int kcr_arm_fault_in(struct kcr_arm *arm)
+{
+	struct mm_struct *mm = arm->set->kmm->mm;
+	struct kcr_tracked_range *r;
+	int err;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	err = kcr_arm_vmas(arm, kcr_arm_nothing);
+	mmap_read_unlock(mm);
+	if (err)
+		return err;
+	list_for_each_entry(r, &arm->set->ranges, list)
 		fault_in_readable((const char __user *)r->node.start,
 				  r->node.last + 1 - r->node.start);
+	lru_add_drain();
+	return 0;
 }
 
 static bool kcr_arm_helps(enum kcr_refusal reason)
@@ -419,9 +436,7 @@ int kcr_tracked_arm(struct kcr_tracked *set, u64 stamp, u64 *address)
 	mutex_lock(&set->mutex);
 	if (READ_ONCE(*set->stamp))
 		goto out;
-	kcr_arm_fault_in(set);
-	lru_add_drain();
-	err = kcr_arm_once(arm, stamp);
+	err = kcr_arm_fault_in(arm) ?: kcr_arm_once(arm, stamp);
 	if (err == -EAGAIN && kcr_arm_helps(arm->reason)) {
 		err = kcr_arm_help(arm);
 		if (!err)

@@ -104,13 +104,23 @@ public:
     /** Arms set @p set, unless that is refused now. */
     bool arm(size_t set)
     {
+        const bool before = armed(set);
         const Answer answer = tracker_.arm_once(sets_[set]);
 
         if (answer.armed())
-            tally_.armed++;
+            tally_.armed += !before;
         else if (answer.reason < KCR_NR_REFUSALS)
             tally_.refused[answer.reason]++;
         return answer.armed();
+    }
+
+    /** Arms all sets once, so that it is known which memory is tracked. */
+    void arm_all()
+    {
+        for (size_t set = 0; set < hunt_sets; set++) {
+            for (int i = 0; i < arm_tries && !armed(set); i++)
+                arm(set);
+        }
     }
 
     /** Computes and stores, if @p set is armed. @p argument is the caller's alone. */
@@ -306,6 +316,8 @@ struct Plan {
     unsigned watchers; /* threads that only arm, compute, store and look up */
     bool until_wrong;  /* it ends with the first stale result */
     bool rests;        /* owners give the others time in between */
+    /* What happens meanwhile, over and over; nothing if it is empty */
+    std::function<void()> disturb;
     /* What an owner may do: made by the owner's thread */
     std::function<std::vector<Way>(Owner&)> ways;
 };
@@ -358,6 +370,13 @@ inline void go(Check& check, Hunt& hunt, const Plan& plan)
     std::vector<std::jthread> watchers;
     std::vector<std::jthread> owners;
 
+    if (plan.disturb)
+        watchers.emplace_back([&] {
+            while (!done) {
+                plan.disturb();
+                usleep(20000);
+            }
+        });
     for (unsigned i = 0; i < plan.watchers; i++)
         watchers.emplace_back([&hunt, &done, i] { watch(hunt, i, done); });
     for (size_t page = 0; page < hunt_pages; page++) {

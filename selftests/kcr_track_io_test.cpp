@@ -232,6 +232,7 @@ void test_vmsplice(Check& check)
     };
     for (const unsigned flags : {0U, unsigned(SPLICE_F_GIFT)}) {
         give(flags);
+        subject.tracker().renew(subject.set());
         refused(check, subject, area.page(1), "a page in a pipe");
         drain(pipe);
         subject.run(check,

@@ -142,7 +142,10 @@ void test_huge(Check& check)
     check.that(!huge(area.page(8)), "armed as a huge page");
     subject.run(check, {"a store to what was a huge page", [&] { area.word(9) = ++value; }});
     int error = 0;
-    const auto collapse = [&] { error = memory.collapse(); };
+    const auto collapse = [&] {
+        error = memory.collapse();
+        check.that(error || huge(area.page(8)), "not a huge page after MADV_COLLAPSE");
+    };
     for (int i = 0; i < 2; i++) {
         subject.run(check, {"MADV_COLLAPSE", collapse, Effect::keeps});
         subject.run(check, {"MADV_COLLAPSE, then a store", [&] {
@@ -193,6 +196,24 @@ void test_huge_again(Check& check)
                                 area.word(6) = ++value;
                             }});
     }
+}
+
+/* A huge page of zeroes, which nobody wrote to: if it is armed, a write is seen */
+void test_huge_zero(Check& check)
+{
+    const Choice enabled("/sys/kernel/mm/transparent_hugepage/enabled", "madvise");
+    const Area area(512, 2 << 20);
+    const Subject subject({area.page(8), 8 * page_size});
+
+    advise(area, MADV_HUGEPAGE);
+    check.that(!__atomic_load_n(&area.word(0), __ATOMIC_RELAXED), "what is in it");
+    const Answer answer = subject.tracker().arm_once(subject.set());
+    check.note("a huge page of zeroes: " + answer.text());
+    check.that(answer.armed() || (answer.ret == -EAGAIN && answer.reason == KCR_REFUSED_HUGE),
+               "a huge page of zeroes: " + answer.text());
+    area.word(8)++;
+    check.that(!subject.stamp(), "a first store");
+    subject.run(check, {"a second store", [&] { area.word(9)++; }});
 }
 
 std::vector<unsigned> two_nodes()
@@ -280,6 +301,22 @@ void test_mbind(Check& check)
     }
 }
 
+/* Has NUMA balancing look more often than once in a second, where that can be set */
+struct HastyBalancing {
+    std::optional<Setting> delay;
+    std::optional<Setting> period;
+
+    HastyBalancing()
+    {
+        const std::string debug = "/sys/kernel/debug/sched/numa_balancing/";
+
+        if (access((debug + "scan_delay_ms").c_str(), W_OK) < 0)
+            return;
+        delay.emplace(debug + "scan_delay_ms", "1");
+        period.emplace(debug + "scan_period_min_ms", "10");
+    }
+};
+
 /*
  * NUMA balancing makes pages inaccessible for a while, and migrates what another
  * node uses. When it does is its own business: what it did is a remark.
@@ -288,10 +325,8 @@ void test_numa_balancing(Check& check)
 {
     const auto nodes = two_nodes();
     const auto cpus = node_cpus(node_list("has_cpu").back());
-    const std::string debug = "/sys/kernel/debug/sched/numa_balancing/";
     const Setting on("/proc/sys/kernel/numa_balancing", "1");
-    const Setting delay(debug + "scan_delay_ms", "1");
-    const Setting period(debug + "scan_period_min_ms", "10");
+    const HastyBalancing hasty;
     const Area area(64);
     const Subject subject(area.span());
     uint64_t sum = 0;
@@ -306,7 +341,7 @@ void test_numa_balancing(Check& check)
     const auto touch = [&] {
         servant.run([&] {
             const uint64_t before = vmstat("numa_hint_faults");
-            for (int i = 0; i < 500 && vmstat("numa_hint_faults") < before + 32; i++) {
+            for (int i = 0; i < 2000 && vmstat("numa_hint_faults") < before + 32; i++) {
                 for (size_t page = 0; page < area.pages(); page++)
                     sum += __atomic_load_n(&area.word(page), __ATOMIC_RELAXED);
             }
@@ -338,6 +373,7 @@ int main()
         {"merged before it is armed", test_ksm_before},
         {"huge pages", test_huge},
         {"huge pages, again and again", test_huge_again},
+        {"a huge page of zeroes", test_huge_zero},
         {"move_pages", test_move_pages},
         {"mbind, compaction, clear_refs", test_mbind},
         {"NUMA balancing", test_numa_balancing},

@@ -30,6 +30,28 @@ void judge(Check& check, Hunt& hunt)
     check.that(tally.writes > 0, "nothing was written");
 }
 
+/* What the whole system, or somebody who looks at the process, does to all its pages */
+void disturb()
+{
+    static unsigned round;
+
+    for (const char* refs : {"1", "4"})
+        std::ofstream("/proc/self/clear_refs") << refs << std::flush;
+    /* Which takes a while */
+    if (++round % 16 == 0)
+        std::ofstream("/proc/sys/vm/compact_memory") << "1" << std::flush;
+}
+
+/* NUMA balancing, where there is any */
+std::unique_ptr<domain::Setting> try_balancing()
+{
+    try {
+        return std::make_unique<domain::Setting>("/proc/sys/kernel/numa_balancing", "1");
+    } catch (const tap::Skip&) {
+        return nullptr;
+    }
+}
+
 void hunt_all_ways(Check& check, uint64_t ops, bool until_wrong, Hunt& hunt,
                    const std::array<Puppeteer, hunt_pages>& others)
 {
@@ -38,12 +60,14 @@ void hunt_all_ways(Check& check, uint64_t ops, bool until_wrong, Hunt& hunt,
         .watchers = watchers,
         .until_wrong = until_wrong,
         .rests = true,
+        .disturb = disturb,
         .ways = [&](const Owner& owner) { return all_ways(others[owner.number()]); }});
 }
 
 void test_all_ways(Check& check)
 {
     const auto swap = Swap::try_make();
+    const auto balancing = try_balancing();
     const std::array<Puppeteer, hunt_pages> others;
     Hunt hunt;
 
@@ -60,6 +84,7 @@ void test_stores(Check& check)
         .watchers = watchers,
         .until_wrong = false,
         .rests = true,
+        .disturb = {},
         .ways = [](const Owner&) { return stores(); }});
     judge(check, hunt);
 }
@@ -68,10 +93,12 @@ void test_stores(Check& check)
 void test_broken(Check& check, const std::string& name)
 {
     const auto swap = Swap::try_make();
+    const auto balancing = try_balancing();
     const std::array<Puppeteer, hunt_pages> others;
-    const Broken broken(name);
     Hunt hunt;
 
+    hunt.arm_all();
+    const Broken broken(name);
     hunt_all_ways(check, race_ops(100 * default_ops), true, hunt, others);
     check.that(hunt.tally().wrong() > 0, name + ": no stale result was found");
 }

@@ -3,6 +3,8 @@
  * Tracked memory and userfaultfd: pages that are put there, protected and moved by
  * whoever has the descriptor.
  */
+#include <poll.h>
+
 #include "others.hpp"
 #include "uffd.hpp"
 
@@ -50,6 +52,34 @@ void test_registered(Check& check)
         check.that(subject.tracker().arm_once(subject.set()).reason == KCR_REFUSED_USERFAULTFD,
                    "registered over a page");
     }
+}
+
+/* Arming says that there is a userfaultfd; it does not wait for what that may do */
+void test_hole(Check& check)
+{
+    const Area area;
+    const Area source(1);
+    const Subject subject(area.span());
+    const Pipe finished;
+    Answer answer;
+
+    area.fill();
+    source.fill();
+    forget(area.page(1));
+    /* It reports holes without waiting when it is polled */
+    const Uffd uffd(area.span(), UFFDIO_REGISTER_MODE_MISSING, O_NONBLOCK);
+    std::thread armer([&] {
+        answer = subject.tracker().arm_once(subject.set());
+        finished.put(bytes_of(uint8_t(1)));
+    });
+    /* Either it comes to an end, or it waits for the hole to be filled */
+    std::array<pollfd, 2> events = {{{finished.out.get(), POLLIN, 0}, {uffd.fd(), POLLIN, 0}}};
+    if (poll(events.data(), events.size(), -1) < 0)
+        domain::fail("poll");
+    if (!check.that(!(events[1].revents & POLLIN), "arming waits for a userfaultfd"))
+        done(check, uffd.copy(area.page(1), source.data()), "UFFDIO_COPY");
+    armer.join();
+    check.that(answer.reason == KCR_REFUSED_USERFAULTFD, "a hole: " + answer.text());
 }
 
 void test_fill(Check& check)
@@ -203,6 +233,7 @@ int main()
 {
     const std::vector<tap::Case> cases = {
         {"registered", test_registered},
+        {"a hole", test_hole},
         {"UFFDIO_COPY and UFFDIO_ZEROPAGE", test_fill},
         {"UFFDIO_WRITEPROTECT", test_protect},
         {"UFFDIO_MOVE", test_move},

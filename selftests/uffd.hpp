@@ -28,10 +28,9 @@ namespace track
 class Uffd
 {
 public:
-    Uffd(std::span<uint8_t> memory, uint64_t mode)
-        : fd_(static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC))), range_{
-                                                                          address_of(memory.data()),
-                                                                          memory.size()}
+    Uffd(std::span<uint8_t> memory, uint64_t mode, int flags = 0)
+        : fd_(static_cast<int>(syscall(SYS_userfaultfd, O_CLOEXEC | flags))),
+          range_{address_of(memory.data()), memory.size()}
     {
         uffdio_api api{};
         uffdio_register registered{};
@@ -53,6 +52,11 @@ public:
     Uffd(const Uffd&) = delete;
     Uffd& operator=(const Uffd&) = delete;
 
+    /** Readable while somebody waits for a hole to be filled. */
+    int fd() const
+    {
+        return fd_.get();
+    }
     /** Fills the hole at @p to: 0 or a negative errno. */
     int copy(void* to, const void* from) const
     {

@@ -203,6 +203,7 @@ bool kcr_gate_call(struct kcr_gate_entry *gate, struct pt_regs *regs,
 {
 	struct kcr_gate_file *file = container_of(gate, struct kcr_gate_mapping,
 						  gate)->file;
+	const struct kcr_domain *domain = &file->shared->domain;
 	const struct kcr_region_function *state;
 	const struct kcr_gate_slot *f;
 	u64 args[KCR_GATE_ARGS], result[2];
@@ -220,7 +221,7 @@ bool kcr_gate_call(struct kcr_gate_entry *gate, struct pt_regs *regs,
 		kcr_gate_plain(file, f, regs);
 		return true;
 	}
-	state = &file->shared->domain.region.functions[f->function];
+	state = &domain->region.functions[f->function];
 	/* Pairs with the one in kcr_region_set_function() */
 	item.stamp = smp_load_acquire(&state->stamp);
 	if (unlikely(!item.stamp || READ_ONCE(state->state) != KCR_STATE_REUSE)) {
@@ -235,9 +236,9 @@ bool kcr_gate_call(struct kcr_gate_entry *gate, struct pt_regs *regs,
 	item.key = args;
 	item.key_len = f->nr_args * sizeof(u64);
 	item.result_len = sizeof(result);
-	item.result_max = sizeof(result);
+	item.result_max = domain->functions[f->function].result_max;
 	item.function = f->function;
-	hit = kcr_region_lookup(&file->shared->domain.region, &item, result);
+	hit = kcr_region_lookup(&domain->region, &item, result);
 	kcr_gate_end(file, f, regs, item.stamp, hit ? result : NULL);
 	return true;
 }

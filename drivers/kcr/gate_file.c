@@ -150,8 +150,7 @@ static int kcr_gate_check_slot(const struct kcr_gate_file *file,
 	if (info.sets || info.key_max > KCR_GATE_KEY_MAX ||
 	    info.result_max > KCR_GATE_RESULT_MAX ||
 	    info.key_max < slot->nr_args * sizeof(u64) ||
-	    info.result_max < 2 * sizeof(u64) ||
-	    (!slot->nr_memory && info.result_max != 2 * sizeof(u64)))
+	    info.result_max < 2 * sizeof(u64))
 		return -EINVAL;
 	return 0;
 }

@@ -25,7 +25,7 @@ constexpr double boot_allowance_s = 120;
 constexpr std::array<std::string_view, 4> user_space = {"kcr_domain_", "kcr_track_", "kcr_gate_",
                                                         "kcr_dma_"};
 /// How often the race hunter writes, arms and looks up.
-constexpr const char* many_races = "KCR_RACE_OPS=1000000";
+constexpr const char* many_races = "KCR_RACE_OPS=15000";
 /// What the kernel with KASAN is asked at random; the others are asked less.
 constexpr const char* many_fuzz_calls = "KCR_FUZZ_CALLS=1000000";
 

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <fstream>
 #include <functional>
 #include <stdexcept>
 
@@ -270,6 +271,56 @@ uint64_t cost_of_calls(const Gate& gate, uint64_t a, uint64_t b, uint64_t expect
 
 } // namespace
 
+namespace
+{
+
+constexpr int job_processes = 40;
+constexpr size_t job_pages = 512;
+
+/* A copy of this program in memory, so that nothing is read from a device */
+domain::Fd program_in_memory()
+{
+    domain::Fd copy(memfd_create("kcr-sites", 0));
+    std::ifstream self("/proc/self/exe", std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(self)),
+                            std::istreambuf_iterator<char>());
+
+    if (!copy ||
+        write(copy.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+        domain::fail("a copy of this program");
+    return copy;
+}
+
+/* Processes that fault, fork and exec: what they take, all in all */
+uint64_t fault_job(tap::Check& check)
+{
+    const domain::Fd program = program_in_memory();
+    bool ended = true;
+    const uint64_t start = ticks();
+
+    for (int i = 0; i < job_processes; i++) {
+        const pid_t child = fork();
+        if (child == 0) {
+            Memory memory(job_pages);
+            memory.touch();
+            std::array<char*, 3> argv = {const_cast<char*>("kcr-sites"),
+                                         const_cast<char*>("--help"), nullptr};
+            std::array<char*, 1> env = {nullptr};
+            close(STDOUT_FILENO);
+            fexecve(program.get(), argv.data(), env.data());
+            _exit(127);
+        }
+        int status = 0;
+        ended = waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+                WEXITSTATUS(status) != 127 && ended;
+    }
+    const uint64_t cost = ticks() - start;
+    check.that(ended, "processes that fault, fork and exec");
+    return cost;
+}
+
+} // namespace
+
 void page_faults(tap::Check& check)
 {
     Memory written(pages);
@@ -283,6 +334,7 @@ void page_faults(tap::Check& check)
     figure("fault_anon_insns", anon);
     figure("fault_zero_insns", zero);
     figure("fault_protected_insns", protect);
+    figure("fault_job_insns", fault_job(check));
 }
 
 void tracked_memory(tap::Check& check)
