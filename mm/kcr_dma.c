@@ -422,12 +422,11 @@ static bool kcr_dma_writes(enum dma_data_direction dir)
 }
 
 /* The slow halves of the hooks in kernel/dma/mapping.c */
-void __kcr_dma_mapped(struct device *dev, struct page *page, size_t offset,
-		      size_t size, enum dma_data_direction dir, dma_addr_t addr)
+void __kcr_dma_mapped(struct device *dev, phys_addr_t phys, size_t size,
+		      enum dma_data_direction dir, dma_addr_t addr)
 {
 	if (kcr_dma_writes(dir) && addr != DMA_MAPPING_ERROR)
-		kcr_dma_hold(kcr_dma_space(dev, KCR_DMA_PAGE), addr,
-			     page_to_phys(page) + offset, size);
+		kcr_dma_hold(kcr_dma_space(dev, KCR_DMA_PAGE), addr, phys, size);
 }
 
 void __kcr_dma_unmapped(struct device *dev, dma_addr_t addr, size_t size,

@@ -43,6 +43,11 @@ static struct page *page_of(const struct kcr_tracked_memory *memory)
 	return virt_to_page(memory->address);
 }
 
+static phys_addr_t phys_of(const struct kcr_tracked_memory *memory)
+{
+	return __pa(memory->address);
+}
+
 static int setup_init(struct kunit *test)
 {
 	struct setup *s = kunit_kzalloc(test, sizeof(*s), GFP_KERNEL);
@@ -71,7 +76,7 @@ static void setup_exit(struct kunit *test)
 static void map(struct setup *s, size_t offset, size_t size,
 		enum dma_data_direction dir, dma_addr_t addr)
 {
-	__kcr_dma_mapped(s->dev, page_of(s->memory), offset, size, dir, addr);
+	__kcr_dma_mapped(s->dev, phys_of(s->memory) + offset, size, dir, addr);
 }
 
 static void unmap(struct setup *s, size_t size, enum dma_data_direction dir,
@@ -183,11 +188,11 @@ static void edges_test(struct kunit *test)
 {
 	struct setup *s = test->priv;
 	u64 old = stamp_of(s->memory);
-	struct page *page = page_of(s->memory);
+	phys_addr_t phys = phys_of(s->memory);
 
-	__kcr_dma_mapped(s->dev, page, SIZE, 1, DMA_FROM_DEVICE, BOUNCED);
-	__kcr_dma_mapped(s->dev, page - 1, 0, PAGE_SIZE, DMA_FROM_DEVICE, BOUNCED);
-	__kcr_dma_mapped(s->dev, page, 0, 0, DMA_FROM_DEVICE, BOUNCED);
+	__kcr_dma_mapped(s->dev, phys + SIZE, 1, DMA_FROM_DEVICE, BOUNCED);
+	__kcr_dma_mapped(s->dev, phys - PAGE_SIZE, PAGE_SIZE, DMA_FROM_DEVICE, BOUNCED);
+	__kcr_dma_mapped(s->dev, phys, 0, DMA_FROM_DEVICE, BOUNCED);
 	KUNIT_EXPECT_EQ(test, stamp_of(s->memory), old);
 	__kcr_dma_unmapped(s->dev, BOUNCED, 1, DMA_FROM_DEVICE);
 	__kcr_dma_unmapped(s->dev, BOUNCED, PAGE_SIZE, DMA_FROM_DEVICE);
@@ -197,7 +202,7 @@ static void edges_test(struct kunit *test)
 	expect_held(test, s->memory);
 	unmap(s, 1, DMA_FROM_DEVICE, BOUNCED);
 	expect_free(test, s->memory, old);
-	__kcr_dma_mapped(s->dev, page - 1, 1, PAGE_SIZE, DMA_FROM_DEVICE, BOUNCED);
+	__kcr_dma_mapped(s->dev, phys - PAGE_SIZE + 1, PAGE_SIZE, DMA_FROM_DEVICE, BOUNCED);
 	expect_held(test, s->memory);
 	unmap(s, PAGE_SIZE, DMA_FROM_DEVICE, BOUNCED);
 	expect_free(test, s->memory, old);
@@ -247,16 +252,16 @@ static void free_mapped_test(struct kunit *test)
 {
 	struct setup *s = test->priv;
 	struct kcr_tracked_memory *memory = kcr_tracked_alloc(SIZE, GFP_KERNEL);
-	struct page *page;
+	phys_addr_t phys;
 
 	KUNIT_ASSERT_NOT_NULL(test, memory);
-	page = page_of(memory);
-	__kcr_dma_mapped(s->dev, page, 0, SIZE, DMA_FROM_DEVICE, BOUNCED);
+	phys = phys_of(memory);
+	__kcr_dma_mapped(s->dev, phys, SIZE, DMA_FROM_DEVICE, BOUNCED);
 	expect_held(test, memory);
 	kcr_tracked_free(memory);
 	KUNIT_EXPECT_FALSE(test, kcr_dma_is_held(kcr_dma_space(s->dev, KCR_DMA_PAGE),
 						 BOUNCED, SIZE));
-	__kcr_dma_mapped(s->dev, page, 0, SIZE, DMA_FROM_DEVICE, BOUNCED);
+	__kcr_dma_mapped(s->dev, phys, SIZE, DMA_FROM_DEVICE, BOUNCED);
 	KUNIT_EXPECT_FALSE(test, kcr_dma_is_held(kcr_dma_space(s->dev, KCR_DMA_PAGE),
 						 BOUNCED, SIZE));
 	__kcr_dma_unmapped(s->dev, BOUNCED, SIZE, DMA_FROM_DEVICE);
@@ -289,12 +294,12 @@ static void interrupt_test(struct kunit *test)
 	struct from_irq irq = { .s = test->priv, .stamp = ~0ULL };
 	u64 old = stamp_of(irq.s->memory);
 
-	irq.work = IRQ_WORK_INIT_HARD(map_from_irq);
+	init_irq_work(&irq.work, map_from_irq);
 	irq_work_queue(&irq.work);
 	irq_work_sync(&irq.work);
 	KUNIT_EXPECT_EQ(test, irq.stamp, 0);
 	expect_held(test, irq.s->memory);
-	irq.work = IRQ_WORK_INIT_HARD(unmap_from_irq);
+	init_irq_work(&irq.work, unmap_from_irq);
 	irq_work_queue(&irq.work);
 	irq_work_sync(&irq.work);
 	expect_free(test, irq.s->memory, old);

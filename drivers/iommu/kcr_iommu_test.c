@@ -5,13 +5,15 @@
  * QEMU's edu device has a buffer, which it copies to and from memory. Reading
  * /sys/kernel/debug/kcr/dma_test/<device> computes from tracked memory, and has the
  * device change it: no answer may be from before. Each line says "ok" or "not ok"
- * and what was expected; the last one is "done".
+ * and what was expected; the last one is "done". Writing an address to it maps a
+ * page of the caller's for the device, as no driver should.
  */
 #include <linux/debugfs.h>
 #include <linux/dma-mapping.h>
 #include <linux/iopoll.h>
 #include <linux/kcr.h>
 #include <linux/kcr_dma.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/scatterlist.h>
@@ -331,6 +333,35 @@ static int edu_show(struct seq_file *m, void *v)
 	return 0;
 }
 
+/*
+ * Writing an address of the caller's maps the page there for the device to write to,
+ * with a reference that was taken for reading only: as a driver would that does
+ * not say what it wants. The device does not write.
+ */
+static ssize_t edu_write(struct file *file, const char __user *buf, size_t count,
+			 loff_t *ppos)
+{
+	struct edu *edu = file_inode(file)->i_private;
+	struct device *dev = &edu->pdev->dev;
+	unsigned long address;
+	struct page *page;
+	dma_addr_t addr;
+	int err;
+
+	err = kstrtoul_from_user(buf, count, 0, &address);
+	if (err)
+		return err;
+	err = get_user_pages_fast(address, 1, 0, &page);
+	if (err != 1)
+		return err < 0 ? err : -EFAULT;
+	addr = dma_map_page(dev, page, 0, PAGE_SIZE, DMA_FROM_DEVICE);
+	err = dma_mapping_error(dev, addr);
+	if (!err)
+		dma_unmap_page(dev, addr, PAGE_SIZE, DMA_FROM_DEVICE);
+	put_page(page);
+	return err ?: count;
+}
+
 /* Room for all of it: what does not fit is made again from the beginning */
 static int edu_open(struct inode *inode, struct file *file)
 {
@@ -341,6 +372,7 @@ static const struct file_operations edu_fops = {
 	.owner = THIS_MODULE,
 	.open = edu_open,
 	.read = seq_read,
+	.write = edu_write,
 	.llseek = seq_lseek,
 	.release = single_release,
 };
@@ -365,7 +397,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return err;
 	pci_set_master(pdev);
 	pci_set_drvdata(pdev, edu);
-	edu->file = debugfs_create_file(pci_name(pdev), 0400, kcr_dma_test_dir, edu,
+	edu->file = debugfs_create_file(pci_name(pdev), 0600, kcr_dma_test_dir, edu,
 					&edu_fops);
 	return 0;
 }

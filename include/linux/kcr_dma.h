@@ -19,7 +19,6 @@ struct device;
 struct folio;
 struct iommu_domain;
 struct iommu_iotlb_gather;
-struct page;
 struct scatterlist;
 
 /**
@@ -90,8 +89,8 @@ bool kcr_dma_is_held(unsigned long space, u64 addr, size_t size);
 void kcr_dma_drop(unsigned long space, u64 addr, size_t size);
 void kcr_dma_drop_range(unsigned long space, u64 addr, size_t size);
 
-void __kcr_dma_mapped(struct device *dev, struct page *page, size_t offset,
-		      size_t size, enum dma_data_direction dir, dma_addr_t addr);
+void __kcr_dma_mapped(struct device *dev, phys_addr_t phys, size_t size,
+		      enum dma_data_direction dir, dma_addr_t addr);
 void __kcr_dma_unmapped(struct device *dev, dma_addr_t addr, size_t size,
 			enum dma_data_direction dir);
 void __kcr_dma_mapped_sg(struct device *dev, struct scatterlist *sgl, int nents,
@@ -105,13 +104,13 @@ static __always_inline bool kcr_dma_tracking(void)
 }
 
 /* Where the DMA layer has mapped memory, before the device is told */
-static __always_inline void kcr_dma_mapped(struct device *dev, struct page *page,
-					   size_t offset, size_t size,
+static __always_inline void kcr_dma_mapped(struct device *dev, phys_addr_t phys,
+					   size_t size,
 					   enum dma_data_direction dir,
 					   dma_addr_t addr)
 {
 	if (kcr_dma_tracking())
-		__kcr_dma_mapped(dev, page, offset, size, dir, addr);
+		__kcr_dma_mapped(dev, phys, size, dir, addr);
 }
 
 /* Where it has unmapped it, and copied back what was bounced */
@@ -157,9 +156,9 @@ static inline int kcr_tracked_revalidate(struct kcr_tracked_memory *memory)
 }
 
 static inline bool kcr_dma_tracking(void) { return false; }
-static inline void kcr_dma_mapped(struct device *dev, struct page *page,
-				  size_t offset, size_t size,
-				  enum dma_data_direction dir, dma_addr_t addr) { }
+static inline void kcr_dma_mapped(struct device *dev, phys_addr_t phys,
+				  size_t size, enum dma_data_direction dir,
+				  dma_addr_t addr) { }
 static inline void kcr_dma_unmapped(struct device *dev, dma_addr_t addr,
 				    size_t size, enum dma_data_direction dir) { }
 static inline void kcr_dma_mapped_sg(struct device *dev, struct scatterlist *sgl,

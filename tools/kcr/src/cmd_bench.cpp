@@ -24,7 +24,8 @@ struct Options {
     std::string json;
 };
 
-/// What page faults cost in a kernel without KCR: the figures of faults, with "nokcr_" before.
+/// What page faults and mapping for devices cost in a kernel without KCR: the same figures, with
+/// "nokcr_" before.
 Status add_faults_without(const Project& project, Figures& figures)
 {
     if (auto built = prepare_and_build(project, "nokcr"); !built)
@@ -35,7 +36,7 @@ Status add_faults_without(const Project& project, Figures& figures)
     if (!outcome)
         return outcome.error();
     if (!outcome->success())
-        return Error{"the benchmark of faults failed: " + outcome->describe(), outcome->err};
+        return Error{"the benchmark without KCR failed: " + outcome->describe(), outcome->err};
     const auto without = parse_guest_bench(outcome->out);
     for (const auto& [name, value] : without.values.items())
         figures.values["guest.nokcr_" + name.substr(name.find('.') + 1)] = value;

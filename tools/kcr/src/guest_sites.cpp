@@ -23,7 +23,7 @@ std::string sites_command(const Project& project, const std::filesystem::path& m
 
 std::string faults_command(const Project& project)
 {
-    return (project.tool_build() / "guest/sites/kcr-sites").string() + " --only 'page faults'";
+    return (project.tool_build() / "guest/sites/kcr-sites").string() + " --plain";
 }
 
 std::string programs_command(const Project& project)

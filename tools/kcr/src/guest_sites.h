@@ -16,7 +16,8 @@ inline constexpr const char* sites_module = "lib/crc7";
 /// The command line of kcr-sites, which takes real work through KCR's sites in the guest.
 std::string sites_command(const Project& project, const std::filesystem::path& module);
 
-/// The command line of what kcr-sites measures in kernels without KCR, too: page faults.
+/// The command line of what kcr-sites measures in kernels without KCR, too: page faults, and
+/// mapping for devices.
 std::string faults_command(const Project& project);
 
 /// The command line of kcr-programs, which runs programs with and without kcrctl run.

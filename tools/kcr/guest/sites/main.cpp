@@ -6,8 +6,10 @@
  */
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <exception>
+#include <string_view>
 #include <vector>
 
 #include "figures.hpp"
@@ -17,8 +19,13 @@
 namespace
 {
 
-/* The one that kernels without KCR can run */
-constexpr const char* faults = "page faults";
+/* Those that kernels without KCR can run */
+constexpr std::array<std::string_view, 2> plain_cases = {"page faults", "mapping for a device"};
+
+bool is_plain(const tap::Case& test)
+{
+    return std::find(plain_cases.begin(), plain_cases.end(), test.name) != plain_cases.end();
+}
 
 void prepare()
 {
@@ -33,6 +40,7 @@ int run(int argc, char** argv)
     CLI::App app("Real work through KCR's sites, with and without reuse");
     sites::Settings settings;
     std::string only;
+    bool plain = false;
 
     app.add_option("--profile", settings.container_profile,
                    "a container runtime's seccomp profile");
@@ -40,6 +48,7 @@ int run(int argc, char** argv)
     app.add_option("--processes", settings.processes, "processes to start");
     app.add_option("--loads", settings.loads, "how often to load the module");
     app.add_option("--only", only, "run what has this in its name");
+    app.add_flag("--plain", plain, "run what kernels without KCR can run");
     CLI11_PARSE(app, argc, argv);
 
     std::vector<tap::Case> cases = {
@@ -51,15 +60,16 @@ int run(int argc, char** argv)
         {"a filter that does not pay", sites::short_filter},
         {"a result of a user function", sites::zero_copy},
         {"hits without a system call", sites::silent_hits},
-        {faults, sites::page_faults},
+        {"page faults", sites::page_faults},
+        {"mapping for a device", sites::device_maps},
         {"tracked memory", sites::tracked_memory},
         {"a function of tracked memory", sites::tracked_hits},
         {"gates", sites::gate_calls},
     };
-    std::erase_if(cases,
-                  [&](const tap::Case& test) { return test.name.find(only) == std::string::npos; });
-    const bool needs_kcr = std::any_of(cases.begin(), cases.end(),
-                                       [](const tap::Case& test) { return test.name != faults; });
+    std::erase_if(cases, [&](const tap::Case& test) {
+        return test.name.find(only) == std::string::npos || (plain && !is_plain(test));
+    });
+    const bool needs_kcr = !std::all_of(cases.begin(), cases.end(), is_plain);
     return tap::run_cases(
         cases, needs_kcr ? prepare : [] {});
 }

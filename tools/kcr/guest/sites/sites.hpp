@@ -42,6 +42,9 @@ void silent_hits(tap::Check& check);
 /** Takes page faults while nothing is tracked; works without KCR. */
 void page_faults(tap::Check& check);
 
+/** Maps memory for a device while nothing is tracked; works without KCR. */
+void device_maps(tap::Check& check);
+
 /** Arms memory, and writes to it. */
 void tracked_memory(tap::Check& check);
 
