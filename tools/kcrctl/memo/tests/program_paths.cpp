@@ -213,7 +213,7 @@ void watching()
             std::printf("%" PRIx64 " ",
                         subject_watched(length > 0 ? &data[from] : nullptr, length, round % 2));
         // What is not in whole pages is part of the key, and its neighbours do not count
-        ++data[round % 3 == 0 ? 0 : 7];
+        ++data[round % 10 == 0 ? 7 : 0];
         if (round % 30 == 29) {
             if (touch != nullptr)
                 touch(&data[40000]);
