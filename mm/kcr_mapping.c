@@ -45,7 +45,14 @@ static bool kcr_super_immutable(const struct super_block *sb)
 	       sb->s_type->fs_flags & FS_DATA_ON_BDEV;
 }
 
-static bool kcr_mapping_immutable(struct address_space *mapping)
+/**
+ * kcr_mapping_immutable() - whether what a mapping holds cannot change
+ * @mapping: the mapping, which the caller knows to be alive
+ *
+ * Context: any.
+ * Return: true if it cannot, for as long as the inode is in memory.
+ */
+bool kcr_mapping_immutable(struct address_space *mapping)
 {
 	struct inode *inode = mapping->host;
 

@@ -180,6 +180,7 @@ struct Function {
     uint32_t max_entries = 0;
     uint32_t learn_target = 0;
     uint32_t expiry_ms = 0;
+    uint32_t sets = 0;
 };
 
 /** Finds or adds a function: its number, or a negative errno. */
@@ -196,6 +197,7 @@ inline int try_register(int fd, const Function& function)
     reg.max_entries = function.max_entries;
     reg.learn_target = function.learn_target;
     reg.expiry_ms = function.expiry_ms;
+    reg.sets = function.sets;
     const int ret = request(fd, KCR_IOC_REGISTER, reg);
     return ret < 0 ? ret : static_cast<int>(reg.function);
 }

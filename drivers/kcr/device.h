@@ -5,9 +5,12 @@
 #ifndef _KCR_DEVICE_H
 #define _KCR_DEVICE_H
 
+#include <linux/errno.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/workqueue.h>
+
+#include <uapi/linux/kcr_track.h>
 
 #include "domain.h"
 #include "memory.h"
@@ -46,6 +49,27 @@ struct kcr_descriptor {
 	struct mutex lock; /* of the making of counts */
 	struct file *counts;
 };
+
+void kcr_shared_put(struct kcr_shared *shared);
+
+#ifdef CONFIG_KCR_TRACK
+long kcr_ioctl_tracker(struct kcr_shared *shared, void __user *arg);
+#else
+static inline long kcr_ioctl_tracker(struct kcr_shared *shared,
+				     void __user *arg)
+{
+	return -ENOIOCTLCMD;
+}
+#endif
+
+#ifdef CONFIG_KCR_GATE
+long kcr_ioctl_gate(struct kcr_shared *shared, void __user *arg);
+#else
+static inline long kcr_ioctl_gate(struct kcr_shared *shared, void __user *arg)
+{
+	return -ENOIOCTLCMD;
+}
+#endif
 
 void kcr_descriptor_show(struct seq_file *m, struct file *file);
 

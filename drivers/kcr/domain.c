@@ -15,6 +15,8 @@
 #include <linux/printk.h>
 #include <linux/string.h>
 
+#include <uapi/linux/kcr_track.h>
+
 #include "domain.h"
 
 /**
@@ -90,7 +92,7 @@ static bool kcr_function_is(const struct kcr_function *f,
 {
 	return !memcmp(f->identity, reg->identity, sizeof(f->identity)) &&
 	       f->version == reg->version && f->key_max == reg->key_max &&
-	       f->result_max == reg->result_max;
+	       f->result_max == reg->result_max && f->sets == reg->sets;
 }
 
 static void kcr_function_add(struct kcr_domain *domain,
@@ -104,6 +106,7 @@ static void kcr_function_add(struct kcr_domain *domain,
 	f->key_max = reg->key_max;
 	f->result_max = reg->result_max;
 	f->max_entries = reg->max_entries;
+	f->sets = reg->sets;
 	f->learn_target = reg->learn_target ?: domain->learn_target;
 	f->learned = 0;
 	f->expiry_ms = reg->expiry_ms ?: domain->expiry_ms;
@@ -174,11 +177,29 @@ static void kcr_function_reject(struct kcr_domain *domain, u32 function)
 			    domain->stats.domain, f->name);
 }
 
+/* Whether all sets that a key begins with are as they were when computing began */
+static int kcr_check_sets(const struct kcr_region_item *item, u32 sets)
+{
+	const struct kcr_set_key *key = (const struct kcr_set_key *)item->key;
+	u32 i;
+
+	if (!item->set_stamps || item->key_len < sets * sizeof(*key))
+		return -EINVAL;
+	for (i = 0; i < sets; i++) {
+		if (key[i].set >= KCR_SETS_MAX || key[i].reserved)
+			return -EINVAL;
+		if (!key[i].stamp ||
+		    key[i].stamp != READ_ONCE(item->set_stamps[key[i].set]))
+			return -ESTALE;
+	}
+	return 0;
+}
+
 static int kcr_function_store(struct kcr_domain *domain,
 			      struct kcr_region_item *item)
 {
 	struct kcr_function *f = &domain->functions[item->function];
-	int ret;
+	int ret = 0;
 
 	if (item->key_len > f->key_max || item->result_len > f->result_max)
 		return -E2BIG;
@@ -187,6 +208,10 @@ static int kcr_function_store(struct kcr_domain *domain,
 	if (!item->stamp ||
 	    item->stamp != domain->region.functions[item->function].stamp)
 		return -ESTALE;
+	if (f->sets)
+		ret = kcr_check_sets(item, f->sets);
+	if (ret)
+		return ret;
 	item->result_max = f->result_max;
 	item->max_entries = f->max_entries;
 	ret = kcr_region_store(&domain->region, item);
@@ -234,6 +259,23 @@ int kcr_domain_store(struct kcr_domain *domain, struct kcr_region_item *item)
 	}
 	mutex_unlock(&domain->lock);
 	return ret;
+}
+
+/**
+ * kcr_domain_new_stamp() - a stamp that nothing in a domain has had
+ * @domain: the domain
+ *
+ * Context: may sleep.
+ * Return: the stamp, never 0.
+ */
+u64 kcr_domain_new_stamp(struct kcr_domain *domain)
+{
+	u64 stamp;
+
+	mutex_lock(&domain->lock);
+	stamp = domain->region.next_stamp++;
+	mutex_unlock(&domain->lock);
+	return stamp;
 }
 
 /**
@@ -318,6 +360,8 @@ int kcr_domain_function_info(struct kcr_domain *domain,
 		info->expiry_ms = f->expiry_ms;
 		info->state = f->state;
 		info->learned = f->learned;
+		info->sets = f->sets;
+		info->reserved = 0;
 		info->entries = domain->region.entries_of[info->function];
 		err = 0;
 	}

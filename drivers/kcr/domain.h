@@ -25,6 +25,7 @@
  * @learn_target: equal results after which it is reused
  * @learned: equal results so far
  * @expiry_ms: how long an entry is good, 0 for ever
+ * @sets: how many tracked sets its keys begin with
  * @state: what may be done with its entries
  */
 struct kcr_function {
@@ -37,6 +38,7 @@ struct kcr_function {
 	u32 learn_target;
 	u32 learned;
 	u32 expiry_ms;
+	u32 sets;
 	enum kcr_state state;
 };
 
@@ -72,6 +74,7 @@ void kcr_domain_tick(struct kcr_domain *domain, u64 ms);
 int kcr_domain_register(struct kcr_domain *domain, struct kcr_register *reg,
 			bool may_add);
 int kcr_domain_store(struct kcr_domain *domain, struct kcr_region_item *item);
+u64 kcr_domain_new_stamp(struct kcr_domain *domain);
 int kcr_domain_flush(struct kcr_domain *domain, u32 function,
 		     enum kcr_state state);
 void kcr_domain_info(struct kcr_domain *domain, struct kcr_info *info);
@@ -80,6 +83,8 @@ int kcr_domain_function_info(struct kcr_domain *domain,
 
 long kcr_domain_ioctl(struct kcr_domain *domain, u32 access, unsigned int cmd,
 		      void __user *arg);
+long kcr_ioctl_store(struct kcr_domain *domain, const u64 *set_stamps,
+		     void __user *arg);
 int kcr_copy_arg(void *to, size_t size, const void __user *arg);
 int kcr_check_create(const struct kcr_create *create);
 

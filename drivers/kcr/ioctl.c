@@ -12,6 +12,8 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include <uapi/linux/kcr_track.h>
+
 #include "domain.h"
 
 /* Larger keys and results are copied to allocated memory, in bytes */
@@ -55,6 +57,14 @@ int kcr_check_create(const struct kcr_create *create)
 	return 0;
 }
 
+static bool kcr_sets_valid(const struct kcr_register *reg)
+{
+	if (!reg->sets)
+		return true;
+	return IS_ENABLED(CONFIG_KCR_TRACK) && reg->sets <= KCR_FUNCTION_SETS_MAX &&
+	       reg->key_max >= reg->sets * sizeof(struct kcr_set_key);
+}
+
 static long kcr_ioctl_register(struct kcr_domain *domain, u32 access,
 			       void __user *arg)
 {
@@ -67,7 +77,8 @@ static long kcr_ioctl_register(struct kcr_domain *domain, u32 access,
 		return err;
 	len = strnlen(reg.name, sizeof(reg.name));
 	if (reg.flags & ~KCR_REGISTER_PURE || !len || len == sizeof(reg.name) ||
-	    reg.key_max > KCR_KEY_MAX || reg.result_max > KCR_RESULT_MAX)
+	    reg.key_max > KCR_KEY_MAX || reg.result_max > KCR_RESULT_MAX ||
+	    reg.reserved || !kcr_sets_valid(&reg))
 		return -EINVAL;
 	for (i = 0; i < len; i++) {
 		if (!isascii(reg.name[i]) || !isgraph(reg.name[i]))
@@ -98,6 +109,7 @@ static int kcr_copy_item(u64 *to, u32 key_words, const struct kcr_entry *entry)
 
 /* What becomes of an entry; only errors in *@err are the ioctl's */
 static int kcr_store_entry(struct kcr_domain *domain,
+			   const u64 *set_stamps,
 			   const struct kcr_entry *entry, int *err)
 {
 	u32 key_words = DIV_ROUND_UP(entry->key_len, 8);
@@ -108,6 +120,7 @@ static int kcr_store_entry(struct kcr_domain *domain,
 		.function = entry->function,
 		.key_len = entry->key_len,
 		.result_len = entry->result_len,
+		.set_stamps = set_stamps,
 	};
 	int status = 0;
 
@@ -132,6 +145,7 @@ static int kcr_store_entry(struct kcr_domain *domain,
 }
 
 static int kcr_ioctl_store_one(struct kcr_domain *domain,
+			       const u64 *set_stamps,
 			       struct kcr_entry __user *uentry)
 {
 	struct kcr_entry entry;
@@ -141,13 +155,23 @@ static int kcr_ioctl_store_one(struct kcr_domain *domain,
 		return -EFAULT;
 	if (entry.key_len > KCR_KEY_MAX || entry.result_len > KCR_RESULT_MAX)
 		return -EINVAL;
-	status = kcr_store_entry(domain, &entry, &err);
+	status = kcr_store_entry(domain, set_stamps, &entry, &err);
 	if (err)
 		return err;
 	return put_user(status, &uentry->status);
 }
 
-static long kcr_ioctl_store(struct kcr_domain *domain, void __user *arg)
+/**
+ * kcr_ioctl_store() - KCR_IOC_STORE
+ * @domain: the domain
+ * @set_stamps: stamps of the tracked sets that may be named, or NULL
+ * @arg: its structure
+ *
+ * Context: may sleep.
+ * Return: 0 or an error, see uapi/linux/kcr.h.
+ */
+long kcr_ioctl_store(struct kcr_domain *domain, const u64 *set_stamps,
+		     void __user *arg)
 {
 	struct kcr_entry __user *entries;
 	struct kcr_store store;
@@ -162,7 +186,7 @@ static long kcr_ioctl_store(struct kcr_domain *domain, void __user *arg)
 	entries = u64_to_user_ptr(store.entries);
 	for (done = 0; done < store.nr; done++) {
 		err = done && signal_pending(current) ? -EINTR :
-		      kcr_ioctl_store_one(domain, &entries[done]);
+		      kcr_ioctl_store_one(domain, set_stamps, &entries[done]);
 		if (err)
 			break;
 		cond_resched();
@@ -241,7 +265,7 @@ long kcr_domain_ioctl(struct kcr_domain *domain, u32 access, unsigned int cmd,
 			return -EACCES;
 		if (!kcr_is_enabled())
 			return -EOPNOTSUPP;
-		return cmd == KCR_IOC_STORE ? kcr_ioctl_store(domain, arg) :
+		return cmd == KCR_IOC_STORE ? kcr_ioctl_store(domain, NULL, arg) :
 					      kcr_ioctl_flush(domain, arg);
 	default:
 		return -ENOIOCTLCMD;

@@ -92,7 +92,13 @@ err_free:
 	return ERR_PTR(err);
 }
 
-static void kcr_shared_put(struct kcr_shared *shared)
+/**
+ * kcr_shared_put() - give up a reference to a domain
+ * @shared: the domain
+ *
+ * Context: may sleep.
+ */
+void kcr_shared_put(struct kcr_shared *shared)
 {
 	if (!refcount_dec_and_test(&shared->descriptors))
 		return;
@@ -177,8 +183,16 @@ static long kcr_descriptor_ioctl(struct file *file, unsigned int cmd,
 	u32 expiry;
 	long ret;
 
-	if (cmd == KCR_IOC_SHARE)
+	switch (cmd) {
+	case KCR_IOC_SHARE:
 		return kcr_ioctl_share(d, uarg);
+	case KCR_IOC_TRACKER:
+	case KCR_IOC_GATE:
+		if (!(d->access & KCR_ACCESS_STORE))
+			return -EACCES;
+		return cmd == KCR_IOC_GATE ? kcr_ioctl_gate(d->shared, uarg) :
+					     kcr_ioctl_tracker(d->shared, uarg);
+	}
 	ret = kcr_domain_ioctl(&d->shared->domain, d->access, cmd, uarg);
 	/* Only if it is shorter than before: not to be put off for ever */
 	expiry = READ_ONCE(d->shared->domain.min_expiry_ms);

@@ -79,6 +79,7 @@ struct kcr_region {
  * @result_len: bytes of result
  * @result_max: most bytes that the function's results have
  * @max_entries: most entries that the function may have, 0 for no limit
+ * @set_stamps: the stamps of the tracked sets of who stores it, or NULL
  */
 struct kcr_region_item {
 	const u64 *key;
@@ -89,6 +90,7 @@ struct kcr_region_item {
 	u32 result_len;
 	u32 result_max;
 	u32 max_entries;
+	const u64 *set_stamps;
 };
 
 bool kcr_region_size_valid(u64 size);

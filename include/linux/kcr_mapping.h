@@ -15,6 +15,7 @@ struct folio;
 
 #ifdef CONFIG_KCR
 
+bool kcr_mapping_immutable(struct address_space *mapping);
 struct kcr_owner *kcr_folio_owner(struct folio *folio, u64 *stamp);
 void kcr_mapping_deny(struct address_space *mapping);
 void __kcr_mapping_changed(struct address_space *mapping);

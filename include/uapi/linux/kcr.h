@@ -309,6 +309,8 @@ struct kcr_info {
  * @state: out: &enum kcr_state
  * @learned: out: equal results so far
  * @entries: out: results remembered now
+ * @sets: out: as registered
+ * @reserved: out: 0
  */
 struct kcr_function_info {
 	__u32 size;
@@ -324,6 +326,8 @@ struct kcr_function_info {
 	__u32 state;
 	__u32 learned;
 	__u32 entries;
+	__u32 sets;
+	__u32 reserved;
 };
 
 #define KCR_IOC_FUNCTION	_IOWR(KCR_IOC_TYPE, 0x06, struct kcr_function_info)

@@ -243,13 +243,16 @@ Result<std::string> build_kernel(const Project& project, const BuildRequest& req
     return std::move(exit->output);
 }
 
-Result<fs::path> build_selftests(const Project& project, const std::string& config,
-                                 const std::string& target)
+namespace
+{
+
+/// Installs the headers of @p config's kernel, then runs @p make.
+Status make_selftests(const Project& project, const std::string& config, const std::string& target,
+                      const std::vector<std::string>& make)
 {
     auto lock = BuildLock::take(project);
     if (!lock)
         return lock.error();
-    const auto objects = Project::objects(project.src(), config);
     const BuildRequest headers = {.tree = project.src(),
                                   .config = config,
                                   .targets = {"headers_install"},
@@ -257,11 +260,7 @@ Result<fs::path> build_selftests(const Project& project, const std::string& conf
     const auto log = project.logs() / ("build-selftests-" + target + ".log");
     std::error_code error;
     fs::remove(log, error);
-    for (const auto& argv :
-         {make_arguments(headers, cpu_count()),
-          std::vector<std::string>{
-              "make", "-C", (project.src() / "tools/testing/selftests").string(),
-              "TARGETS=" + target, "O=" + objects.string(), fmt::format("-j{}", cpu_count())}}) {
+    for (const auto& argv : {make_arguments(headers, cpu_count()), make}) {
         auto exit = run({.argv = argv, .env = make_environment(project), .log = log});
         if (!exit)
             return exit.error();
@@ -269,7 +268,44 @@ Result<fs::path> build_selftests(const Project& project, const std::string& conf
             return Error{"building the selftests of " + target + " failed",
                          join(failure_lines(exit->output), "\n") + "\nfull log: " + log.string()};
     }
+    return {};
+}
+
+} // namespace
+
+Result<fs::path> build_selftests(const Project& project, const std::string& config,
+                                 const std::string& target)
+{
+    const auto objects = Project::objects(project.src(), config);
+    const auto made = make_selftests(
+        project, config, target,
+        {"make", "-C", (project.src() / "tools/testing/selftests").string(), "TARGETS=" + target,
+         "O=" + objects.string(), fmt::format("-j{}", cpu_count())});
+    if (!made)
+        return made.error();
     return objects / "kselftest" / target;
+}
+
+Result<fs::path> build_selftest_programs(const Project& project, const std::string& config,
+                                         const std::string& target,
+                                         const std::vector<std::string>& programs)
+{
+    const auto objects = Project::objects(project.src(), config);
+    const auto output = objects / "kselftest" / (target + "-programs");
+    std::vector<std::string> make = {"make",
+                                     "-C",
+                                     (project.src() / "tools/testing/selftests" / target).string(),
+                                     "OUTPUT=" + output.string(),
+                                     "KHDR_INCLUDES=-isystem " + (objects / "usr/include").string(),
+                                     fmt::format("-j{}", cpu_count())};
+    for (const auto& program : programs)
+        make.push_back((output / program).string());
+    std::error_code error;
+    fs::create_directories(output, error);
+    const auto made = make_selftests(project, config, target, make);
+    if (!made)
+        return made.error();
+    return output;
 }
 
 Command kunit_py(const Project& project, const std::string& action)

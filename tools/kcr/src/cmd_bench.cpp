@@ -24,6 +24,24 @@ struct Options {
     std::string json;
 };
 
+/// What page faults cost in a kernel without KCR: the figures of faults, with "nokcr_" before.
+Status add_faults_without(const Project& project, Figures& figures)
+{
+    if (auto built = prepare_and_build(project, "nokcr"); !built)
+        return built;
+    const auto request =
+        sites_boot_request(project, "bench-nokcr", faults_command(project), "nokcr");
+    const auto outcome = boot(request);
+    if (!outcome)
+        return outcome.error();
+    if (!outcome->success())
+        return Error{"the benchmark of faults failed: " + outcome->describe(), outcome->err};
+    const auto without = parse_guest_bench(outcome->out);
+    for (const auto& [name, value] : without.values.items())
+        figures.values["guest.nokcr_" + name.substr(name.find('.') + 1)] = value;
+    return {};
+}
+
 /// Runs the in-kernel benchmark in a guest that counts instructions.
 Result<Figures> bench_guest(const Project& project)
 {
@@ -45,6 +63,8 @@ Result<Figures> bench_guest(const Project& project)
     auto figures = parse_guest_bench(outcome->out);
     if (figures.values.empty())
         return Error{"the guest benchmark printed no figure", outcome->out};
+    if (auto added = add_faults_without(project, figures); !added)
+        return added.error();
     return figures;
 }
 

@@ -84,10 +84,15 @@ const std::vector<Suite>& all_suites()
         {"programs", "unmodified programs, plainly and under kcrctl run", run_suite_programs},
         {"profiler", "kcrctl profile counts what loads of known size do", run_suite_profiler},
         {"kasan",
-         "domains in a kernel that looks for memory errors, leaks and lock cycles, with "
+         "domains, tracked memory and gates in a kernel that looks for memory errors, leaks and "
+         "lock cycles, with "
          "failing allocations and 10^6 random calls",
          run_suite_kasan, true},
         {"kcsan", "torture in a kernel that looks for data races", run_suite_kcsan, true},
+        {"soak",
+         "writers, by all ways to write, against tracked memory, in kernels that look for memory "
+         "errors and for data races",
+         run_suite_soak, true},
         {"series", "checkpatch, kernel-doc, sparse, W=1, git am", run_suite_series},
         {"zero-impact", "unpatched and patched kernels have the same code", run_suite_zero_impact},
         {"upstream", "the kernel's own tests, with and without KCR", run_suite_upstream},

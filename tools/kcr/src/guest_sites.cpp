@@ -21,6 +21,11 @@ std::string sites_command(const Project& project, const std::filesystem::path& m
                        module.string());
 }
 
+std::string faults_command(const Project& project)
+{
+    return (project.tool_build() / "guest/sites/kcr-sites").string() + " --only 'page faults'";
+}
+
 std::string programs_command(const Project& project)
 {
     return fmt::format("{} --kcrctl {} --programs {}",
@@ -30,9 +35,9 @@ std::string programs_command(const Project& project)
 }
 
 BootRequest sites_boot_request(const Project& project, const std::string& name,
-                               const std::string& script)
+                               const std::string& script, const std::string& config)
 {
-    auto request = boot_request(project, "base", name);
+    auto request = boot_request(project, config, name);
     request.machine.icount = true;
     request.machine = *settle_machine(request.machine);
     request.machine.append = {"cryptomgr.notests"};

@@ -9,6 +9,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 namespace kcr::tool
 {
 
@@ -17,6 +21,11 @@ namespace
 
 constexpr double program_timeout_s = 420;
 constexpr double boot_allowance_s = 120;
+/// The programs about what user space asks the kernel for.
+constexpr std::array<std::string_view, 4> user_space = {"kcr_domain_", "kcr_track_", "kcr_gate_",
+                                                        "kcr_dma_"};
+/// How often the race hunter writes, arms and looks up.
+constexpr const char* many_races = "KCR_RACE_OPS=1000000";
 /// What the kernel with KASAN is asked at random; the others are asked less.
 constexpr const char* many_fuzz_calls = "KCR_FUZZ_CALLS=1000000";
 
@@ -29,10 +38,7 @@ void boot_and_run(SuiteContext& context, const std::filesystem::path& dir,
         programs.push_back({name, "env " + environment + " " + (dir / name).string()});
     const auto& project = context.project;
     auto request = boot_request(project, context.config, "kselftest");
-    request.machine.smp = 4;
-    request.machine.numa = 2;
-    request.machine.bare_nodes = 1;
-    request.machine.memory_mb = 4608;
+    request.machine = selftest_machine();
     request.machine.kvm = find_accelerator(project).kvm;
     request.job.argv = {"/bin/sh", "-c",
                         guest_script(programs, program_timeout_s * context.patience())};
@@ -43,6 +49,17 @@ void boot_and_run(SuiteContext& context, const std::filesystem::path& dir,
 }
 
 } // namespace
+
+Machine selftest_machine()
+{
+    Machine machine;
+    machine.smp = 4;
+    machine.numa = 2;
+    machine.bare_nodes = 1;
+    machine.memory_mb = 4608;
+    machine.iommu = true;
+    return machine;
+}
 
 std::vector<std::string> selftest_programs(std::string_view makefile)
 {
@@ -95,10 +112,20 @@ void run_suite_kasan(SuiteContext& context)
         return;
     }
     auto programs = selftest_programs(*makefile);
-    std::erase_if(programs,
-                  [](const std::string& name) { return !name.starts_with("kcr_domain_"); });
+    std::erase_if(programs, [](const std::string& name) {
+        return std::none_of(user_space.begin(), user_space.end(),
+                            [&](std::string_view prefix) { return name.starts_with(prefix); });
+    });
     context.config = "debug-kasan";
     run_programs(context, programs, many_fuzz_calls);
+}
+
+void run_suite_soak(SuiteContext& context)
+{
+    context.config = "debug-kasan";
+    run_programs(context, {"kcr_track_race_test", "kcr_track_broken_test"}, many_races);
+    context.config = "debug-kcsan";
+    run_programs(context, {"kcr_track_race_test"}, many_races);
 }
 
 void run_suite_kcsan(SuiteContext& context)

@@ -5,10 +5,9 @@
 #include "suites.h"
 #include "tap.h"
 #include "text.h"
+#include "upstream_mm.h"
 
 #include <fmt/format.h>
-
-#include <map>
 
 namespace kcr::tool
 {
@@ -17,22 +16,15 @@ namespace
 {
 
 constexpr double timeout_s = 900;
+constexpr double mm_program_timeout_s = 200;
 /// Fewer cases than this, and it was not the test that is meant here
 constexpr std::size_t least_cases = 50;
 constexpr const char* crypto_mark = "#kcr-crypto";
 
-/// What a kernel says of its own tests: by name, the verdict.
-using Results = std::map<std::string, std::string>;
-
-std::string verdict_name(Verdict verdict)
-{
-    return verdict == Verdict::passed ? "passes" : verdict == Verdict::failed ? "fails" : "skips";
-}
-
 /// Lines "NAME DRIVER SELFTEST" from /proc/crypto, and TAP before them.
-Results parse_results(const std::string& output)
+TestResults parse_results(const std::string& output)
 {
-    Results results;
+    TestResults results;
     TapParser parser;
     bool crypto = false;
     for (const auto& line : split(output, '\n')) {
@@ -50,8 +42,28 @@ Results parse_results(const std::string& output)
     return results;
 }
 
-Result<Results> run_tests(const Project& project, const std::string& config,
-                          const std::filesystem::path& program)
+/// The tests of memory management, with swap and two nodes.
+Result<TestResults> run_mm_tests(const Project& project, const std::string& config,
+                                 const std::filesystem::path& dir)
+{
+    auto request = boot_request(project, config, "upstream-mm-" + config);
+    request.machine.smp = 2;
+    request.machine.numa = 2;
+    request.machine.memory_mb = 3072;
+    request.timeout_s = timeout_s;
+    request.job.argv = {"/bin/sh", "-c", mm_script(dir.string(), mm_program_timeout_s)};
+    const auto outcome = boot(request);
+    if (!outcome)
+        return outcome.error();
+    [[maybe_unused]] const auto kept =
+        write_file_atomic(project.logs() / ("upstream-mm-" + config + ".log"), outcome->out);
+    if (!outcome->success())
+        return Error{outcome->describe(), {}};
+    return parse_mm_results(outcome->out);
+}
+
+Result<TestResults> run_tests(const Project& project, const std::string& config,
+                              const std::filesystem::path& program, const std::filesystem::path& mm)
 {
     if (auto built = prepare_and_build(project, config); !built)
         return built.error();
@@ -71,7 +83,12 @@ Result<Results> run_tests(const Project& project, const std::string& config,
         write_file_atomic(project.logs() / ("upstream-" + config + ".log"), outcome->out);
     if (!outcome->success())
         return Error{outcome->describe(), {}};
-    return parse_results(outcome->out);
+    auto results = parse_results(outcome->out);
+    const auto more = run_mm_tests(project, config, mm);
+    if (!more)
+        return more.error();
+    results.insert(more->begin(), more->end());
+    return results;
 }
 
 } // namespace
@@ -79,13 +96,15 @@ Result<Results> run_tests(const Project& project, const std::string& config,
 void run_suite_upstream(SuiteContext& context)
 {
     const auto tests = build_selftests(context.project, "base", "seccomp");
-    if (!tests) {
-        context.report.fail("build", tests.error().message + "\n" + tests.error().hint);
+    const auto mm = build_selftest_programs(context.project, "base", "mm", mm_programs());
+    if (!tests || !mm) {
+        const auto& error = tests ? mm.error() : tests.error();
+        context.report.fail("build", error.message + "\n" + error.hint);
         return;
     }
     const auto program = *tests / "seccomp_bpf";
-    const auto without = run_tests(context.project, "nokcr", program);
-    const auto with = without ? run_tests(context.project, "base", program) : without;
+    const auto without = run_tests(context.project, "nokcr", program, *mm);
+    const auto with = without ? run_tests(context.project, "base", program, *mm) : without;
     if (!without || !with) {
         const auto& error = without ? with.error() : without.error();
         context.report.fail("run", error.message + "\n" + error.hint);

@@ -33,9 +33,10 @@ constexpr std::array<std::string_view, 3> made_of_the_build = {
     "arch/x86/boot/compressed/piggy.o", "arch/x86/boot/header.o", "certs/system_certificates.o"};
 
 /// The gates of the hooks. Other keys (kcr_enabled_key) are branched on in our own files only.
-constexpr std::array<std::string_view, 8> hook_keys = {
+constexpr std::array<std::string_view, 11> hook_keys = {
     "kcr_skcipher_key",        "kcr_hash_key",        "kcr_tfm_key",  "kcr_sigverify_key",
-    "kcr_seccomp_install_key", "kcr_seccomp_run_key", "kcr_csum_key", "kcr_csum_content_key"};
+    "kcr_seccomp_install_key", "kcr_seccomp_run_key", "kcr_csum_key", "kcr_csum_content_key",
+    "kcr_track_key",           "kcr_gate_key",        "kcr_dma_key"};
 
 /// Builds the unpatched and the patched tree with the nokcr config.
 Status build_both(const Project& project)

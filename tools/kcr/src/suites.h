@@ -2,6 +2,7 @@
 #pragma once
 
 #include "project.h"
+#include "qemu.h"
 #include "report.h"
 
 #include <nlohmann/json_fwd.hpp>
@@ -51,6 +52,7 @@ void run_suite_model(SuiteContext& context);
 void run_suite_profit(SuiteContext& context);
 void run_suite_programs(SuiteContext& context);
 void run_suite_sites(SuiteContext& context);
+void run_suite_soak(SuiteContext& context);
 void run_suite_upstream(SuiteContext& context);
 void run_suite_profiler(SuiteContext& context);
 void run_suite_series(SuiteContext& context);
@@ -59,6 +61,10 @@ void run_suite_zero_impact(SuiteContext& context);
 /// Judges what the demo says of one order of requests: whether observe mode predicted hits and
 /// savings well enough.
 void judge_prediction(Report& report, const std::string& order, const nlohmann::json& document);
+
+/// The machine that selftests want: CPUs, nodes, one of them without CPUs, and a device that
+/// writes to memory behind an IOMMU.
+Machine selftest_machine();
 
 /// Programs named by TEST_GEN_PROGS lines of a kselftest Makefile.
 std::vector<std::string> selftest_programs(std::string_view makefile);

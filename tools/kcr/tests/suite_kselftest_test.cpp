@@ -14,6 +14,17 @@ TEST(SuiteKselftest, FindsTheProgramsOfAMakefile)
                 ElementsAre("a", "b", "c"));
 }
 
+TEST(SuiteKselftest, HasWhatTheProgramsWouldOtherwiseSkip)
+{
+    const auto machine = selftest_machine();
+    EXPECT_GE(machine.smp, 4);
+    EXPECT_GE(machine.numa, 2);
+    EXPECT_GE(machine.bare_nodes, 1);
+    EXPECT_TRUE(machine.iommu);
+    EXPECT_TRUE(settle_machine(machine));
+    EXPECT_THAT(kernel_command_line(machine), ::testing::HasSubstr("intel_iommu=on"));
+}
+
 TEST(Suites, NamesAreThoseOfTheDocumentation)
 {
     std::vector<std::string> names;

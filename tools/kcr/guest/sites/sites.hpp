@@ -39,6 +39,18 @@ void zero_copy(tap::Check& check);
 /** Makes a million hits where every system call is deadly. */
 void silent_hits(tap::Check& check);
 
+/** Takes page faults while nothing is tracked; works without KCR. */
+void page_faults(tap::Check& check);
+
+/** Arms memory, and writes to it. */
+void tracked_memory(tap::Check& check);
+
+/** Reuses a function that reads much memory. */
+void tracked_hits(tap::Check& check);
+
+/** Calls a function through a gate. */
+void gate_calls(tap::Check& check);
+
 } // namespace sites
 
 #endif

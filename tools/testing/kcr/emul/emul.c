@@ -28,7 +28,6 @@ struct emul_domain {
 	size_t size;
 	int memfd;
 	int descriptors;
-	unsigned char function_sets[KCR_FUNCTIONS_MAX];
 };
 
 struct emul_descriptor {
@@ -237,8 +236,7 @@ static int open_tracker(struct emul_descriptor *d)
 	__atomic_add_fetch(&d->domain->descriptors, 1, __ATOMIC_RELAXED);
 	fd = put(d->domain, 0);
 	if (fd >= 0)
-		get(fd)->tracker = emul_tracker_create(&d->domain->domain,
-						       d->domain->function_sets);
+		get(fd)->tracker = emul_tracker_create(&d->domain->domain);
 	return fd;
 }
 
@@ -253,16 +251,6 @@ static int open_gate(struct emul_descriptor *d)
 	if (fd >= 0)
 		get(fd)->gate = emul_gate_create(d->domain->base);
 	return fd;
-}
-
-static long domain_request(struct emul_descriptor *d, unsigned long request, void *arg)
-{
-	struct kcr_register *reg = arg;
-	long ret = kcr_domain_ioctl(&d->domain->domain, d->access, request, arg);
-
-	if (!ret && request == KCR_IOC_REGISTER)
-		d->domain->function_sets[reg->function] = (unsigned char)reg->sets;
-	return ret;
 }
 
 int kcr_emul_ioctl(int fd, unsigned long request, void *arg)
@@ -287,7 +275,7 @@ int kcr_emul_ioctl(int fd, unsigned long request, void *arg)
 	else if (d->gate)
 		ret = emul_gate_ioctl(d->gate, request, arg);
 	else
-		ret = domain_request(d, request, arg);
+		ret = kcr_domain_ioctl(&d->domain->domain, d->access, request, arg);
 	if (ret == -ENOIOCTLCMD)
 		ret = -ENOTTY;
 	return ret < 0 ? fail((int)-ret) : (int)ret;

@@ -28,7 +28,6 @@ struct emul_set {
 struct emul_tracker {
 	struct emul_tracker *next;
 	struct kcr_domain *domain;
-	const unsigned char *function_sets;
 	pid_t process;
 	u64 *stamps;
 	bool mapped;
@@ -41,7 +40,7 @@ static u64 last_stamp = 1000;
 static u32 refusal;
 static unsigned long armings;
 
-struct emul_tracker *emul_tracker_create(struct kcr_domain *domain, const unsigned char *sets)
+struct emul_tracker *emul_tracker_create(struct kcr_domain *domain)
 {
 	struct emul_tracker *tracker = calloc(1, sizeof(*tracker));
 	void *stamps = mmap(NULL, STAMPS_SIZE, PROT_READ | PROT_WRITE,
@@ -50,7 +49,6 @@ struct emul_tracker *emul_tracker_create(struct kcr_domain *domain, const unsign
 	if (!tracker || stamps == MAP_FAILED || madvise(stamps, STAMPS_SIZE, MADV_WIPEONFORK))
 		abort();
 	tracker->domain = domain;
-	tracker->function_sets = sets;
 	tracker->process = getpid();
 	tracker->stamps = stamps;
 	pthread_mutex_lock(&lock);
@@ -142,33 +140,6 @@ static long set_arm(struct emul_tracker *tracker, struct kcr_set_arm *arm)
 	return 0;
 }
 
-static bool front_holds(struct emul_tracker *tracker, const struct kcr_entry *entry)
-{
-	const struct kcr_set_key *front = u64_to_user_ptr(entry->key);
-	u32 i, sets = tracker->function_sets[entry->function % KCR_FUNCTIONS_MAX];
-
-	if (!sets || entry->key_len < sets * sizeof(*front))
-		return false;
-	for (i = 0; i < sets; i++) {
-		if (!find_set(tracker, front[i].set) || front[i].reserved || !front[i].stamp ||
-		    front[i].stamp != tracker->stamps[front[i].set])
-			return false;
-	}
-	return true;
-}
-
-static long set_store(struct emul_tracker *tracker, struct kcr_store *store)
-{
-	struct kcr_entry *entry = u64_to_user_ptr(store->entries);
-
-	if (store->nr != 1)
-		return -EINVAL;
-	if (front_holds(tracker, entry))
-		return kcr_domain_ioctl(tracker->domain, KCR_ACCESS_STORE, KCR_IOC_STORE, store);
-	entry->status = -ESTALE;
-	return 0;
-}
-
 static long set_info(struct emul_tracker *tracker, struct kcr_set_info *info)
 {
 	struct emul_set *set = find_set(tracker, info->set);
@@ -196,7 +167,7 @@ static long locked_ioctl(struct emul_tracker *tracker, unsigned long request, vo
 	case KCR_IOC_SET_INFO:
 		return set_info(tracker, arg);
 	case KCR_IOC_STORE:
-		return set_store(tracker, arg);
+		return kcr_ioctl_store(tracker->domain, tracker->stamps, arg);
 	case KCR_IOC_SET_RENEW:
 	case KCR_IOC_SET_DROP:
 		if (!find_set(tracker, set->set))

@@ -9,7 +9,7 @@ struct emul_gate;
 struct emul_tracker;
 struct kcr_domain;
 
-struct emul_tracker *emul_tracker_create(struct kcr_domain *domain, const unsigned char *sets);
+struct emul_tracker *emul_tracker_create(struct kcr_domain *domain);
 void emul_tracker_free(struct emul_tracker *tracker);
 long emul_tracker_ioctl(struct emul_tracker *tracker, unsigned long request, void *arg);
 void *emul_tracker_mmap(struct emul_tracker *tracker, size_t length, int prot);

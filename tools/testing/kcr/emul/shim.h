@@ -88,6 +88,7 @@ static inline unsigned long kcr_emul_copy(void *to, const void *from, size_t n)
 #define get_user(x, p) ((p) ? ((x) = *(p), 0) : -EFAULT)
 #define put_user(x, p) ((p) ? (*(p) = (x), 0) : -EFAULT)
 #define u64_to_user_ptr(x) ((void *)(uintptr_t)(x))
+#define IS_ENABLED(option) 1 /* of what is emulated, everything is */
 int copy_struct_from_user(void *to, size_t size, const void *from, size_t their_size);
 #define signal_pending(task) false
 #define cond_resched() do { } while (0)
