@@ -281,10 +281,14 @@ public:
         Call& call = *all.emplace_back(std::make_unique<Call>());
 
         call.plain = reinterpret_cast<uint64_t>(function);
+        const bool writes = std::any_of(memory.begin(), memory.end(),
+                                        [](const auto& one) { return one.flags & KCR_GATE_OUT; });
         call.domain = domain_;
-        call.function = domain::add(domain_, {.name = "gated" + std::to_string(next_),
-                                              .key_max = KCR_GATE_KEY_MAX,
-                                              .result_max = KCR_GATE_RESULT_MAX});
+        /* Without output, results are two words */
+        call.function = domain::add(
+            domain_, {.name = "gated" + std::to_string(next_),
+                      .key_max = KCR_GATE_KEY_MAX,
+                      .result_max = writes ? KCR_GATE_RESULT_MAX : uint32_t{sizeof(Frame::ret)}});
         call.nr_args = nr_args;
         call.nr_memory = static_cast<uint32_t>(memory.size());
         std::copy(memory.begin(), memory.end(), call.memory);

@@ -133,6 +133,11 @@ void test_slots(Check& check)
     refused("unknown flags of memory", -EINVAL, [](auto& slot) { slot.memory[0].flags = 9; });
     refused("no such function", -ENOENT, [](auto& slot) { slot.function = 77; });
     refused("a function beyond", -ENOENT, [](auto& slot) { slot.function = ~0U; });
+    refused("memory of no bytes", -EINVAL, [](auto& slot) { slot.memory[0].len = 0; });
+    refused("a string of as many bytes as an argument says", -EINVAL, [](auto& slot) {
+        slot.memory[0].flags = KCR_GATE_IN | KCR_GATE_STRING;
+        slot.memory[0].len_arg = 1;
+    });
     refused("a miss in the kernel", -EINVAL, [](auto& slot) { slot.miss = ~0ULL << 47; });
     refused("a return in the kernel", -EINVAL, [](auto& slot) { slot.ret = ~0ULL << 47; });
     refused("a function in the kernel", -EINVAL, [](auto& slot) { slot.plain = ~0ULL << 47; });
@@ -152,9 +157,8 @@ void test_all_slots(Check& check)
     call.domain = fd.get();
     call.nr_args = 1;
     for (uint32_t i = 0; i < KCR_GATE_SLOTS; i++) {
-        call.function = domain::add(fd.get(), {.name = "f" + std::to_string(i % 64),
-                                               .key_max = KCR_GATE_KEY_MAX,
-                                               .result_max = KCR_GATE_RESULT_MAX});
+        call.function = domain::add(
+            fd.get(), {.name = "f" + std::to_string(i % 64), .key_max = KCR_GATE_KEY_MAX});
         auto slot = gate.slot_for(call.plain, call);
         slot.slot = i;
         check.that(gate.try_set(slot) == 0, "slot " + std::to_string(i));
@@ -179,7 +183,23 @@ void test_mapping(Check& check)
     check.that(!map(4096, PROT_READ | PROT_WRITE, MAP_SHARED, 0), "writable");
     check.that(!map(4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_SHARED, 0), "all of it");
     check.that(gate::try_map(gate.get()) != MAP_FAILED, "as it should be");
-    check.that(gate::try_map(gate.get()) == MAP_FAILED, "a second time");
+}
+
+/* A second mapping is a gate as well, if there can be one */
+void test_second_mapping(Check& check)
+{
+    const auto fd = domain::create();
+    Gate gate(fd.get());
+    auto* gated = gate.add(twice, 1);
+    void* at = gate::try_map(gate.fd());
+
+    check.that(hits(gated, 4), "no hit");
+    if (at == MAP_FAILED)
+        throw tap::Skip("a gate is mapped once");
+    auto* second = reinterpret_cast<Function*>(static_cast<uint8_t*>(at) +
+                                               (reinterpret_cast<uint8_t*>(gated) - gate.at()));
+    check.that(hits(second, 4) && second(5) == 10 && hits(gated, 5), "through the second one");
+    check.that(munmap(at, KCR_GATE_SIZE) < 0, "the second one is not sealed");
 }
 
 void test_sealed(Check& check)
@@ -298,6 +318,7 @@ int main()
         {"slots", test_slots},
         {"as many slots as there are", test_all_slots},
         {"how a gate is mapped", test_mapping},
+        {"a gate that is mapped twice", test_second_mapping},
         {"a gate stays where it is", test_sealed},
         {"a gate without its domain", test_without_domain},
         {"what is no call", test_no_calls},

@@ -24,6 +24,8 @@
  *			fe for the returned value. DEREF 1: A leads to a number of 64 bits,
  *			instead. MODE 1 is read, 2 is written, 3 both
  *	sMODE,REG	the same of a string and its terminating zero
+ *	tREG,COUNT,A,MASKA,B,MASKB,DEREF
+ *			memory that is read and rarely changes, so that the kernel watches it
  *
  * RETURNS: iREG,MASK (0: rax, 1: rdx), fREG,MASK (xmm0, xmm1), or aREG for what is
  * either an argument or NULL.
@@ -45,6 +47,7 @@
 #define KCR_MEMO_FUNCTIONS	48
 #define KCR_MEMO_ITEMS		16
 #define KCR_MEMO_RETURNS	2
+#define KCR_MEMO_TRACKED	4
 
 #define KCR_MEMO_GP		6
 #define KCR_MEMO_STACK		8
@@ -79,6 +82,7 @@ struct kcr_memo_function {
 	uint32_t nr_returns;
 	uint32_t writes;	/* some item is written */
 	uint32_t stack_words;
+	uint32_t nr_tracked;	/* items that are watched */
 	struct kcr_memo_item items[KCR_MEMO_ITEMS];
 	struct kcr_memo_item returns[KCR_MEMO_RETURNS];
 	uint32_t flags;
@@ -160,6 +164,17 @@ static inline uint8_t kcr_memo_factor(struct kcr_memo_text *text)
 	return (uint8_t)reg;
 }
 
+static inline void kcr_memo_read_extent(struct kcr_memo_text *text, struct kcr_memo_item *item)
+{
+	item->count = (uint32_t)kcr_memo_next(text, UINT32_MAX);
+	item->reg_a = kcr_memo_factor(text);
+	item->mask = kcr_memo_next(text, UINT64_MAX);
+	item->reg_b = kcr_memo_factor(text);
+	item->mask_b = kcr_memo_next(text, UINT64_MAX);
+	item->deref = (uint8_t)kcr_memo_next(text, 1);
+	text->bad |= item->deref && item->reg_a >= KCR_MEMO_ARGUMENTS;
+}
+
 static inline void kcr_memo_read_item(struct kcr_memo_text *text, struct kcr_memo_item *item,
 				 int returned)
 {
@@ -180,21 +195,20 @@ static inline void kcr_memo_read_item(struct kcr_memo_text *text, struct kcr_mem
 		text->bad |= returned != (item->kind == 'a');
 		item->reg = (uint8_t)kcr_memo_number(text, KCR_MEMO_ARGUMENTS - 1);
 		break;
+	case 't':
+		text->bad |= returned;
+		item->mode = KCR_MEMO_IN;
+		item->reg = (uint8_t)kcr_memo_number(text, KCR_MEMO_ARGUMENTS - 1);
+		kcr_memo_read_extent(text, item);
+		break;
 	case 'b':
 	case 's':
 		text->bad |= returned;
 		item->mode = (uint8_t)kcr_memo_number(text, KCR_MEMO_IN | KCR_MEMO_OUT);
 		item->reg = (uint8_t)kcr_memo_next(text, KCR_MEMO_ARGUMENTS - 1);
 		text->bad |= !item->mode;
-		if (item->kind == 's')
-			break;
-		item->count = (uint32_t)kcr_memo_next(text, UINT32_MAX);
-		item->reg_a = kcr_memo_factor(text);
-		item->mask = kcr_memo_next(text, UINT64_MAX);
-		item->reg_b = kcr_memo_factor(text);
-		item->mask_b = kcr_memo_next(text, UINT64_MAX);
-		item->deref = (uint8_t)kcr_memo_next(text, 1);
-		text->bad |= item->deref && item->reg_a >= KCR_MEMO_ARGUMENTS;
+		if (item->kind == 'b')
+			kcr_memo_read_extent(text, item);
 		break;
 	default:
 		text->bad = 1;
@@ -231,8 +245,12 @@ static inline int kcr_memo_read_function(struct kcr_memo_text *text,
 	begin = text->at;
 	function->nr_items = kcr_memo_items(text, function->items, KCR_MEMO_ITEMS, 0);
 	function->writes = 0;
-	for (uint32_t i = 0; i < function->nr_items; i++)
+	function->nr_tracked = 0;
+	for (uint32_t i = 0; i < function->nr_items; i++) {
 		function->writes |= function->items[i].mode & KCR_MEMO_OUT;
+		function->nr_tracked += function->items[i].kind == 't';
+	}
+	text->bad |= function->nr_tracked > KCR_MEMO_TRACKED;
 	function->nr_returns = kcr_memo_items(text, function->returns, KCR_MEMO_RETURNS, 1);
 	function->digest = 0xcbf29ce484222325U;
 	for (; !text->bad && begin < text->at; begin++)

@@ -16,9 +16,12 @@
 #define LARGE_BUFFERS	32
 /* Calls of a function that could not be reused, after which all are plain */
 #define USELESS_CALLS	10000
+/* Calls of memory that is watched, in a row and in vain, after which some are plain; at most */
+#define VAIN_CALLS	64
+#define VAIN_MAX	4096
 
 struct large {
-	unsigned char key[KCR_MEMO_LARGE];
+	unsigned char key[KCR_MEMO_LARGE] __attribute__((aligned(16)));
 	unsigned char result[KCR_MEMO_LARGE];
 };
 
@@ -171,6 +174,17 @@ static int reuse(struct call *call, size_t length)
 	return 0;
 }
 
+/* Looks it up. */
+static enum kcr_memo_done begin(struct call *call, size_t *length)
+{
+	if (call->function->nr_tracked)
+		return kcr_memo_begin_tracked(call->slot, call->function, call->frame, &call->key,
+					      &call->result, length, &call->ticket);
+	return kcr_begin(call->slot->reuse, call->key.data, call->key.length, call->result.data,
+			 call->result.room, length, &call->ticket) == KCR_HIT ? KCR_MEMO_FOUND :
+										KCR_MEMO_COMPUTED;
+}
+
 /**
  * kcr_memo_run() - look a call up, or have it computed
  * @slot: what is called
@@ -186,8 +200,9 @@ enum kcr_memo_done kcr_memo_run(struct kcr_memo_slot *slot,
 				const struct kcr_memo_function *function,
 				struct kcr_memo_frame *frame)
 {
-	unsigned char small_key[KCR_MEMO_SMALL];
+	unsigned char small_key[KCR_MEMO_SMALL] __attribute__((aligned(16)));
 	unsigned char small_result[KCR_MEMO_SMALL];
+	enum kcr_memo_done done;
 	struct call call;
 	size_t length;
 
@@ -207,15 +222,31 @@ enum kcr_memo_done kcr_memo_run(struct kcr_memo_slot *slot,
 	call.result = (struct kcr_memo_buffer){ small_result, sizeof(small_result), 0, 0 };
 	if (prepare(&call))
 		return KCR_MEMO_TO_CALL;
-	if (kcr_begin(slot->reuse, call.key.data, call.key.length, call.result.data,
-		      call.result.room, &length, &call.ticket) == KCR_HIT) {
-		if (!reuse(&call, length))
-			return KCR_MEMO_FOUND;
-		put_large(call.large);
-		return KCR_MEMO_TO_CALL;
+	done = begin(&call, &length);
+	if (done == KCR_MEMO_COMPUTED) {
+		compute(&call);
+		return done;
 	}
-	compute(&call);
-	return KCR_MEMO_COMPUTED;
+	if (done == KCR_MEMO_FOUND && !reuse(&call, length))
+		return done;
+	put_large(call.large);
+	return KCR_MEMO_TO_CALL;
+}
+
+/*
+ * Where memory is never the same as before, keys are made in vain, and libkcr does not know: so
+ * many calls as have been in vain are plain.
+ */
+static void pace_watching(struct kcr_memo_slot *slot, enum kcr_memo_done done)
+{
+	uint32_t vain = __atomic_load_n(&slot->vain, __ATOMIC_RELAXED) + 1;
+
+	if (done == KCR_MEMO_FOUND)
+		vain = 0;
+	else if (vain >= VAIN_CALLS)
+		kcr_memo_skip[slot - kcr_memo_slots] = (int32_t)vain;
+	if (vain <= VAIN_MAX)
+		__atomic_store_n(&slot->vain, vain, __ATOMIC_RELAXED);
 }
 
 /**
@@ -250,5 +281,7 @@ int kcr_memo_dispatch(struct kcr_memo_slot *slot, struct kcr_memo_frame *frame)
 		done = kcr_memo_measure(slot, function, frame);
 	else
 		done = kcr_memo_run(slot, function, frame);
+	if (function->nr_tracked)
+		pace_watching(slot, done);
 	return done == KCR_MEMO_TO_CALL;
 }

@@ -109,6 +109,55 @@ static void put_memory(struct kcr_memo_buffer *key, const struct kcr_memo_item *
 }
 
 /**
+ * kcr_memo_inner() - what of an argument is watched
+ * @item: the argument
+ * @frame: the call
+ * @span: out: address of the memory, its length, and of those pages that are watched; no such
+ *	pages if all of it is part of the key
+ *
+ * Context: any.
+ */
+void kcr_memo_inner(const struct kcr_memo_item *item, const struct kcr_memo_frame *frame,
+		    struct kcr_memo_span *span)
+{
+	uint64_t end;
+
+	span->at = kcr_memo_argument(frame, item->reg);
+	span->bytes = span->at ? kcr_memo_extent(item, frame) : 0;
+	span->start = span->at;
+	span->end = span->at;
+	if (span->bytes < KCR_MEMO_WATCHED || __builtin_add_overflow(span->at, span->bytes, &end))
+		return;
+	span->start = (span->at + KCR_MEMO_PAGE - 1) & ~(KCR_MEMO_PAGE - 1);
+	span->end = end & ~(KCR_MEMO_PAGE - 1);
+}
+
+/*
+ * Memory that is watched: how long it is, and what of it is not in whole pages. The number before
+ * those bytes says whether it is all.
+ */
+static void put_watched(struct kcr_memo_buffer *key, const struct kcr_memo_item *item,
+			const struct kcr_memo_frame *frame)
+{
+	struct kcr_memo_span span;
+	uint64_t head, tail;
+	uint64_t null = UINT64_MAX;
+
+	kcr_memo_inner(item, frame, &span);
+	if (!span.at) {
+		put(key, &null, sizeof(null));
+		return;
+	}
+	head = span.start - span.at;
+	tail = span.at + span.bytes - span.end;
+	put(key, &span.bytes, sizeof(span.bytes));
+	put(key, &head, sizeof(head));
+	/* Short memory is all tail */
+	put(key, (const void *)span.at, head);
+	put(key, (const void *)span.end, tail);
+}
+
+/**
  * kcr_memo_key() - make the key of a call
  * @key: where to; full if it does not fit
  * @function: what is called
@@ -120,10 +169,15 @@ static void put_memory(struct kcr_memo_buffer *key, const struct kcr_memo_item *
 void kcr_memo_key(struct kcr_memo_buffer *key, const struct kcr_memo_function *function,
 		  const struct kcr_memo_frame *frame, const struct kcr_memo_control *control)
 {
+	/* libkcr says there as of when memory is watched */
+	for (uint32_t i = 0; i < function->nr_tracked; i++)
+		put(key, (const unsigned char[KCR_MEMO_FRONT]){ 0 }, KCR_MEMO_FRONT);
 	for (uint32_t i = 0; i < function->nr_items && !key->full; i++) {
 		const struct kcr_memo_item *item = &function->items[i];
 
-		if (item->kind == 'i')
+		if (item->kind == 't')
+			put_watched(key, item, frame);
+		else if (item->kind == 'i')
 			put_register(key, item, kcr_memo_argument(frame, item->reg));
 		else if (item->kind == 'f')
 			put_register(key, item, frame->xmm[item->reg][0]);
@@ -210,7 +264,10 @@ void kcr_memo_limits(const struct kcr_memo_function *function, uint32_t *key_max
 						   item->bytes;
 			continue;
 		}
-		key += item->mode & KCR_MEMO_IN ? sizeof(uint32_t) + bytes : 1;
+		if (item->kind == 't')
+			key += KCR_MEMO_FRONT + 2 * sizeof(uint64_t) + KCR_MEMO_WATCHED;
+		else
+			key += item->mode & KCR_MEMO_IN ? sizeof(uint32_t) + bytes : 1;
 		if (item->mode & KCR_MEMO_OUT)
 			result += sizeof(uint32_t) + bytes;
 	}

@@ -12,11 +12,17 @@
 #include <stdint.h>
 
 struct kcr_domain;
+struct kcr_ticket;
 
 /* Keys and results up to so many bytes are kept on the stack */
 #define KCR_MEMO_SMALL		192
 /* Longest key and longest result */
 #define KCR_MEMO_LARGE		32768
+/* Memory that could be watched is part of the key if it has fewer bytes */
+#define KCR_MEMO_WATCHED	12288
+#define KCR_MEMO_PAGE		4096UL
+/* Bytes of a key that say what memory is watched, for each */
+#define KCR_MEMO_FRONT		16
 
 extern struct kcr_memo_slot kcr_memo_slots[KCR_MEMO_ALL_SLOTS];
 extern struct kcr_memo_function kcr_memo_functions[KCR_MEMO_FUNCTIONS];
@@ -88,6 +94,32 @@ int kcr_memo_overlaps(const struct kcr_memo_function *function,
 uint64_t kcr_memo_extent(const struct kcr_memo_item *item, const struct kcr_memo_frame *frame);
 void kcr_memo_limits(const struct kcr_memo_function *function, uint32_t *key_max,
 		     uint32_t *result_max);
+
+/**
+ * struct kcr_memo_span - memory of an argument that may be watched
+ * @at: its address
+ * @bytes: how many
+ * @start: the first page that is watched
+ * @end: behind the last one
+ */
+struct kcr_memo_span {
+	uint64_t at;
+	uint64_t bytes;
+	uint64_t start;
+	uint64_t end;
+};
+
+void kcr_memo_inner(const struct kcr_memo_item *item, const struct kcr_memo_frame *frame,
+		    struct kcr_memo_span *span);
+
+/* tracking.c */
+void kcr_memo_tracking_begin(struct kcr_domain *domain);
+enum kcr_memo_done kcr_memo_begin_tracked(struct kcr_memo_slot *slot,
+					  const struct kcr_memo_function *function,
+					  const struct kcr_memo_frame *frame,
+					  const struct kcr_memo_buffer *key,
+					  const struct kcr_memo_buffer *result, size_t *length,
+					  struct kcr_ticket *ticket);
 
 /* result.c */
 

@@ -96,6 +96,7 @@ static void bound(uint32_t number)
 		.expiry_ms = function->expiry_ms,
 		.max_entries = function->max_entries,
 		.overhead = overhead,
+		.sets = function->nr_tracked,
 	};
 	uint32_t state = KCR_MEMO_BOUND;
 	int error = errno;
@@ -132,6 +133,15 @@ static int read_description(const char *description, int *fd)
 	return 0;
 }
 
+static int memory_is_watched(void)
+{
+	for (uint32_t i = 0; i < nr_functions; i++) {
+		if (kcr_memo_functions[i].nr_tracked)
+			return 1;
+	}
+	return 0;
+}
+
 __attribute__((constructor)) static void begin(void)
 {
 	const char *description = getenv(KCR_MEMO_ENV);
@@ -147,6 +157,8 @@ __attribute__((constructor)) static void begin(void)
 	if (kcr_domain_status(domain, NULL))
 		goto out;
 	overhead = kcr_memo_overhead();
+	if (memory_is_watched())
+		kcr_memo_tracking_begin(domain);
 	/* Pairs with find_slot() in audit.c: one of both sees what the other has stored */
 	__atomic_store_n(&kcr_memo_hooks.bound, bound, __ATOMIC_SEQ_CST);
 	for (uint32_t i = 0; i < KCR_MEMO_SLOTS; i++) {

@@ -53,6 +53,7 @@ struct kcr_function;
  * @result_max: longest result in bytes
  * @useless: calls that could neither be looked up nor remembered
  * @dear: calls in a row that took so long that a hit must be cheaper
+ * @vain: calls in a row that were not found, of memory that is watched
  */
 struct kcr_memo_slot {
 	void *real;
@@ -63,7 +64,8 @@ struct kcr_memo_slot {
 	uint32_t result_max;
 	uint32_t useless;
 	uint32_t dear;
-	uint32_t reserved[5];
+	uint32_t vain;
+	uint32_t reserved[4];
 };
 
 /**

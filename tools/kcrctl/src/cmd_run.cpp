@@ -21,6 +21,7 @@ constexpr const char* examples =
     "  ptr[64]  ptr[len=arg2]          memory that is read, so many bytes\n"
     "  ptr[len=arg2*8]  ptr[len=*arg1] ... elements of 8 bytes; as many as arg1 leads to (64 "
     "bits)\n"
+    "  ptr[tracked,len=arg2]           ... that is large and rarely changes: it is watched\n"
     "  cstr                            a string\n"
     "  out[32]  out[len=ret]           memory that is written, all of it, each time\n"
     "  out cstr                        a string that is written\n"

@@ -33,6 +33,7 @@ Result<Placement> place(const Signature& signature)
     unsigned integers = 0;
     unsigned floats = 0;
     std::size_t items = 0;
+    std::size_t tracked = 0;
     for (const auto& argument : signature.arguments) {
         std::vector<Eightbyte> parts = {{.floating = false, .mask = ~std::uint64_t{0}}};
         if (argument.kind == ArgumentKind::value)
@@ -57,10 +58,14 @@ Result<Placement> place(const Signature& signature)
                             "floating point",
                             KCR_MEMO_STACK));
         items += argument.kind == ArgumentKind::ignored ? 0 : found.size();
+        tracked += argument.extent.tracked ? 1 : 0;
         placement.registers.push_back(std::move(found));
     }
     if (items > KCR_MEMO_ITEMS)
         return signature_error(signature.text, 0, "too many arguments");
+    if (tracked > KCR_MEMO_TRACKED)
+        return signature_error(signature.text, 0,
+                               fmt::format("at most {} arguments are tracked", KCR_MEMO_TRACKED));
     return placement;
 }
 
@@ -89,7 +94,8 @@ std::string memory_item(const Signature& signature, const Placement& placement, 
     if (extent.returned)
         factors[used] =
             fmt::format("{:x},{}", KCR_MEMO_RETURN_REG, mask_of(signature.returned.parts[0]));
-    return fmt::format("b{:x},{:x},{:x},{},{},{};", mode, reg, extent.count, factors[0], factors[1],
+    const auto kind = extent.tracked ? std::string("t") : fmt::format("b{:x},", mode);
+    return fmt::format("{}{:x},{:x},{},{},{};", kind, reg, extent.count, factors[0], factors[1],
                        extent.behind_pointer ? 1 : 0);
 }
 

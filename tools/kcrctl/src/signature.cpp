@@ -161,6 +161,10 @@ private:
     {
         Extent found;
         expect("[", "'[' and a length, as in ptr[64] or ptr[len=arg1]");
+        if (accept_name("tracked")) {
+            found.tracked = true;
+            expect(",", "',' and a length, as in ptr[tracked,len=arg1]");
+        }
         if (accept_name("len"))
             expect("=", "'=' after len");
         do
@@ -259,6 +263,8 @@ private:
                 at_ += 3;
             found.kind = ArgumentKind::memory;
             found.extent = extent();
+            if (found.extent.tracked && found.written)
+                throw Failure{found.at, "only what is not written is tracked", {}};
             if (found.extent.returned && found.read)
                 throw Failure{found.at, "what is read cannot be as long as what is returned", {}};
             return found;

@@ -19,12 +19,13 @@ struct Scalar {
     unsigned size = 0; ///< in bytes
 };
 
-/// `[64]`, `[len=arg2]`, `[len=arg1*arg2*8]`, `[len=*arg1]`, `[len=ret]`
+/// `[64]`, `[len=arg2]`, `[len=arg1*arg2*8]`, `[len=*arg1]`, `[len=ret]`, `[tracked,len=arg1]`
 struct Extent {
     std::uint32_t count = 1;          ///< bytes of an element
     std::vector<unsigned> arguments;  ///< at most two, multiplied
     bool behind_pointer = false;      ///< the first leads to a 64-bit number
     bool returned = false;            ///< the function returns it
+    bool tracked = false;             ///< large, and rarely changes
     std::optional<std::size_t> first; ///< where the text of the first one is
 };
 

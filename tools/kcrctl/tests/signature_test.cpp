@@ -66,6 +66,8 @@ TEST(Signature, RegistersAreThoseOfTheAbi)
     EXPECT_EQ(line("lib.so:f(-,ptr[len=arg2*arg3*8],u32,u8,out[len=*arg5],both[8],out cstr)->arg4"),
               "lib.so\tf\tb1,1,8,2,ffffffff,3,ff,0;i2,ffffffff;i3,ff;"
               "b2,4,1,5,ffffffffffffffff,ff,0,1;b3,5,8,ff,0,ff,0,0;s2,6;\ta4;\t0,0,0,0,1\n");
+    EXPECT_EQ(line("lib.so:f(ptr[ tracked , len=arg1*8 ],u32)->i32"),
+              "lib.so\tf\tt0,8,1,ffffffff,ff,0,0;i1,ffffffff;\ti0,ffffffff;\t0,0,0,0,0\n");
     EXPECT_EQ(line("lib.so:f(id,out[len=ret*2])->i32"),
               "lib.so\tf\tp0;b2,1,2,fe,ffffffff,ff,0,0;\ti0,ffffffff;\t0,0,0,0,0\n");
 }
@@ -90,6 +92,11 @@ TEST(Signature, WhatCannotBeReusedIsRefused)
     EXPECT_THAT(refusal("lib.so:f(ptr)->i32"), HasSubstr("ptr[len="));
     EXPECT_THAT(refusal("lib.so:f(u64)->cstr"), HasSubstr("memory of this process"));
     EXPECT_THAT(refusal("lib.so:f(u64)->struct{u64,u64,u8}"), HasSubstr("more than 16 bytes"));
+    EXPECT_THAT(refusal("lib.so:f(both[tracked,len=arg1],u64)->u64"), HasSubstr("not written"));
+    EXPECT_THAT(refusal("lib.so:f(ptr[tracked],u64)->u64"), HasSubstr("a length"));
+    EXPECT_THAT(refusal("lib.so:f(ptr[tracked,8],ptr[tracked,8],ptr[tracked,8],ptr[tracked,8],"
+                        "ptr[tracked,8])->u64"),
+                HasSubstr("at most 4"));
     EXPECT_THAT(refusal("lib.so:f(u64)->void"), HasSubstr("called for its effect"));
     EXPECT_THAT(refusal("lib.so:f(both cstr)->i32"), HasSubstr("string that is changed"));
     EXPECT_THAT(refusal("lib.so:f(f64,f64,f64,f64,f64,f64,f64,f64,f64)->f64"),

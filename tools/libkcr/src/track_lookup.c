@@ -37,7 +37,8 @@ static void kcr_arm(struct kcr_tracked *t)
 	int err = kcr_watch_ioctl(t->watch, KCR_IOC_SET_ARM, &arm);
 
 	store_relaxed(&t->reason, err ? arm.reason : KCR_REFUSED_NOT);
-	if (err == -EOPNOTSUPP) {
+	/* Without a reason KCR is switched off, which may change */
+	if (err == -EOPNOTSUPP && arm.reason) {
 		store_relaxed(&t->status, err);
 	} else if (err) {
 		kcr_arm_later(t);

@@ -111,6 +111,23 @@ TEST_F(TrackDegradeTest, WithoutADomainItComputes)
         EXPECT_FALSE(ask_sum(function, {tracked.get()}, {&page}, 0));
 }
 
+TEST_F(TrackDegradeTest, SwitchedOffIsNotForGood)
+{
+    const auto domain = make_domain();
+    Page page;
+    const auto tracked = track(domain, page);
+    const auto function = make_function(domain, options(1));
+    kcr_emul_fail(KCR_IOC_SET_ARM, EOPNOTSUPP);
+    for (int i = 0; i < 10; i++)
+        EXPECT_FALSE(ask_sum(function, {tracked.get()}, {&page}, 0));
+    EXPECT_EQ(kcr_tracked_status(tracked.get(), nullptr), 0);
+    kcr_emul_fail(0, 0);
+    int calls = 0;
+    while (!ask_sum(function, {tracked.get()}, {&page}, 0) && calls < 100)
+        calls++;
+    EXPECT_LT(calls, 100);
+}
+
 TEST_F(TrackDegradeTest, AClosedDescriptorIsNotAskedAgain)
 {
     const auto domain = make_domain();

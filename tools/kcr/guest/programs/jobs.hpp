@@ -15,6 +15,7 @@ struct Job {
     std::string title;                /**< for people */
     std::vector<std::string> command; /**< the program, as it is */
     bool pays;                        /**< or whether it is expected to step aside */
+    std::vector<std::string> idle;    /**< the same without the calls, if that can be */
 };
 
 /** The jobs, with what they read in @p directory (tools/kcrctl/guest/programs). */

@@ -23,13 +23,40 @@ struct Places {
     std::string programs = "tools/kcrctl/guest/programs";
 };
 
-void compare(const programs::Job& job, const Places& places, tap::Check& check)
+/* A command with the job's functions reused */
+std::vector<std::string> with_reuse(const programs::Job& job, const Places& places,
+                                    const std::vector<std::string>& command)
 {
     std::vector<std::string> reused = {
         places.kcrctl, "run", "--stats", "--memo-file", places.programs + "/" + job.name + ".toml",
         "--"};
 
-    reused.insert(reused.end(), job.command.begin(), job.command.end());
+    reused.insert(reused.end(), command.begin(), command.end());
+    return reused;
+}
+
+/* What the calls alone cost: all, less the same without them */
+void figures_of_calls(const programs::Job& job, const Places& places,
+                      const programs::Outcome& before, const programs::Outcome& after,
+                      tap::Check& check)
+{
+    const auto less = [](uint64_t all, uint64_t idle) { return all > idle ? all - idle : 0; };
+    const auto idle = programs::run(job.idle);
+    const auto idle_reused = programs::run(with_reuse(job, places, job.idle));
+
+    check.that(idle.status == 0 && idle_reused.status == 0 && idle.output == idle_reused.output,
+               "without calls: " + idle_reused.errors);
+    const auto plain = less(before.time_ns, idle.time_ns);
+    const auto reused = less(after.time_ns, idle_reused.time_ns);
+    sites::figure("program_" + job.name + "_calls_plain_insns", plain);
+    sites::figure("program_" + job.name + "_calls_reuse_insns", reused);
+    sites::remark(job.name + ", the calls alone: " + std::to_string(plain) + " -> " +
+                  std::to_string(reused) + " instructions (" + sites::times(plain, reused) + ")");
+}
+
+void compare(const programs::Job& job, const Places& places, tap::Check& check)
+{
+    const auto reused = with_reuse(job, places, job.command);
 
     /* Once for nothing, so that files are in memory */
     programs::run(job.command);
@@ -56,6 +83,8 @@ void compare(const programs::Job& job, const Places& places, tap::Check& check)
                   sites::times(before.time_ns, after.time_ns) + "), " +
                   std::to_string(reuse.calls) + " calls, " + std::to_string(reuse.hits) +
                   " hits, " + std::to_string(reuse.bypassed) + " bypassed");
+    if (!job.idle.empty())
+        figures_of_calls(job, places, before, after, check);
 }
 
 int run(int argc, char** argv)

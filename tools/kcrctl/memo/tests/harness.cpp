@@ -60,6 +60,7 @@ const std::vector<std::string>& subject_signatures()
         "subject_recursive(u32)->u64",
         "subject_impure(u32)->u32",
         "subject_large(ptr[len=arg1],u64,out[len=arg1])->u32",
+        "subject_watched(ptr[tracked,len=arg1],size_t,u32)->u64",
     };
     return signatures;
 }

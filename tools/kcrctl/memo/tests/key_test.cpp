@@ -63,6 +63,64 @@ TEST(Key, IsShortWhereItCan)
     EXPECT_EQ(key_max, 22U);
 }
 
+TEST(Key, WatchedMemoryIsNotInIt)
+{
+    const auto function = function_of("f(ptr[tracked,len=arg1],u64)->u64");
+    EXPECT_EQ(function.nr_tracked, 1U);
+    std::vector<unsigned char> memory(16 * KCR_MEMO_PAGE, 'x');
+    const auto begin = (address(memory.data()) + KCR_MEMO_PAGE - 1) / KCR_MEMO_PAGE * KCR_MEMO_PAGE;
+    auto* at = memory.data() + (begin - address(memory.data())) + 100;
+    kcr_memo_frame frame{};
+    frame.gp[0] = address(at);
+    frame.gp[1] = 8 * KCR_MEMO_PAGE;
+    const auto key = key_of(function, frame);
+    // Which one, how long, what is before and behind whole pages, and the argument
+    EXPECT_EQ(key.size(), KCR_MEMO_FRONT + 16 + KCR_MEMO_PAGE + 8U);
+    EXPECT_EQ(key.substr(0, KCR_MEMO_FRONT), std::string(KCR_MEMO_FRONT, '\0'));
+    kcr_memo_span span{};
+    kcr_memo_inner(&function.items[0], &frame, &span);
+    EXPECT_EQ(span.start, begin + KCR_MEMO_PAGE);
+    EXPECT_EQ(span.end, begin + 8 * KCR_MEMO_PAGE);
+    at[KCR_MEMO_PAGE] = 'y';
+    EXPECT_EQ(key_of(function, frame), key);
+    at[0] = 'y';
+    EXPECT_NE(key_of(function, frame), key);
+    at[0] = 'x';
+    at[8 * KCR_MEMO_PAGE - 1] = 'y';
+    EXPECT_NE(key_of(function, frame), key);
+    at[8 * KCR_MEMO_PAGE - 1] = 'x';
+    frame.gp[1]++;
+    EXPECT_NE(key_of(function, frame), key);
+}
+
+TEST(Key, ShortMemoryThatCouldBeWatchedIsInIt)
+{
+    const auto function = function_of("f(ptr[tracked,len=arg1],u64)->u64");
+    std::vector<unsigned char> memory(KCR_MEMO_WATCHED, 'x');
+    kcr_memo_frame frame{};
+    frame.gp[0] = address(memory.data());
+    frame.gp[1] = KCR_MEMO_WATCHED - 1;
+    const auto key = key_of(function, frame);
+    for (const std::size_t at : {0, 5000, KCR_MEMO_WATCHED - 2}) {
+        memory[at] = 'y';
+        EXPECT_NE(key_of(function, frame), key) << at;
+        memory[at] = 'x';
+    }
+    EXPECT_EQ(key_of(function, frame), key);
+    std::uint32_t key_max = 0;
+    std::uint32_t result_max = 0;
+    kcr_memo_limits(&function, &key_max, &result_max);
+    EXPECT_GE(key_max, key.size());
+    // NULL is not memory of no bytes, and too many are too many
+    frame.gp[1] = 0;
+    const auto none = key_of(function, frame);
+    frame.gp[0] = 0;
+    EXPECT_NE(key_of(function, frame), none);
+    frame.gp[0] = address(memory.data());
+    frame.gp[1] = ~std::uint64_t{0};
+    EXPECT_EQ(key_of(function, frame), "full");
+}
+
 TEST(Key, ControlWordsCount)
 {
     const auto function = function_of("f(i32)->i32");

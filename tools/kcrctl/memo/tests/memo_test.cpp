@@ -80,8 +80,15 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"recursion", {"subject_recursive"}}, Case{"signals", {"subject_i32"}},
         Case{"threads", {"subject_i32", "subject_sum"}}, Case{"forking", {"subject_i32"}},
         Case{"symbols", {"subject_i32"}}, Case{"large", {"subject_large"}}, Case{"descriptors", {}},
-        Case{"stack", {"subject_i32"}}),
+        Case{"stack", {"subject_i32"}}, Case{"watching", {"subject_watched"}}),
     [](const auto& instance) { return instance.param.scenario; });
+
+TEST(Memo, WhatIsWatchedIsReused)
+{
+    const auto reused = run_scenario({"watching"}, subject_memos(true));
+    const auto& counts = reused.functions.at("subject_watched");
+    EXPECT_GT(counts.hits, counts.computed);
+}
 
 TEST(Memo, RecursionIsReused)
 {

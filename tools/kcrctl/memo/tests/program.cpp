@@ -19,6 +19,7 @@ constexpr Scenario scenarios[] = {
     {"signals", signals},         {"threads", threads},   {"forking", forking},
     {"symbols", symbols},         {"impure", impure},     {"large", large},
     {"descriptors", descriptors}, {"sandbox", sandbox},   {"stack", stack},
+    {"watching", watching},
 };
 
 } // namespace

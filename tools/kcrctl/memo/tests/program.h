@@ -42,6 +42,7 @@ void plugin(const char* path);
 void symbols();
 void impure();
 void large();
+void watching();
 void descriptors();
 void sandbox();
 void stack();

@@ -200,6 +200,29 @@ void large()
     }
 }
 
+void watching()
+{
+    // Where there is an emulated kernel, it is told of changes
+    auto* touch = reinterpret_cast<void (*)(const void*)>(dlsym(RTLD_DEFAULT, "kcr_emul_touch"));
+    std::vector<unsigned char> data(100000);
+    for (std::size_t i = 0; i < data.size(); ++i)
+        data[i] = static_cast<unsigned char>(i * 7 >> 3);
+    for (int round = 0; round < 10 * rounds; ++round) {
+        const std::size_t from = round % 5 < 3 ? 7 : 4096;
+        for (const std::size_t length : {90000, 50000, 13000, 12000, 100, 0})
+            std::printf("%" PRIx64 " ",
+                        subject_watched(length > 0 ? &data[from] : nullptr, length, round % 2));
+        // What is not in whole pages is part of the key, and its neighbours do not count
+        ++data[round % 10 == 0 ? 7 : 0];
+        if (round % 30 == 29) {
+            if (touch != nullptr)
+                touch(&data[40000]);
+            ++data[40000];
+        }
+    }
+    std::printf("\n");
+}
+
 void descriptors()
 {
     for (int round = 0; round < rounds; ++round)

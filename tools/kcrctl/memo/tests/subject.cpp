@@ -270,3 +270,11 @@ std::uint32_t subject_large(const unsigned char* data, std::size_t length, unsig
         to[i] = static_cast<unsigned char>(data[length - 1 - i] + 1);
     return static_cast<std::uint32_t>(length);
 }
+
+std::uint64_t subject_watched(const unsigned char* data, std::size_t length, std::uint32_t first)
+{
+    std::uint64_t sum = mix(first);
+    for (std::size_t i = first; i < length; ++i)
+        sum = sum * 31 + data[i];
+    return sum;
+}

@@ -69,6 +69,7 @@ extern std::jmp_buf subject_jump;
 std::int32_t subject_jumps(std::int32_t a);
 std::uint64_t subject_recursive(std::uint32_t n);
 std::uint32_t subject_impure(std::uint32_t a);
+std::uint64_t subject_watched(const unsigned char* data, std::size_t length, std::uint32_t first);
 std::uint32_t subject_large(const unsigned char* data, std::size_t length, unsigned char* to);
 
 /// How often anything here was really computed.
