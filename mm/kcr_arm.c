@@ -246,23 +246,21 @@ static int kcr_arm_protect(struct kcr_arm *arm, struct vm_area_struct *vma,
 	return err;
 }
 
-static void kcr_prepare_page(struct vm_area_struct *vma, unsigned long addr)
+/*
+ * Split huge pages: they would have to be copied at the first write, which finds
+ * them shared. And let go of copies in swap, which hold references.
+ */
+static void kcr_arm_prepare(unsigned long addr)
 {
-	struct folio_walk fw;
 	struct folio *folio;
+	struct page *page;
 
-	folio = folio_walk_start(&fw, vma, addr, 0);
-	if (!folio)
+	if (!get_user_page_fast_only(addr, 0, &page))
 		return;
-	__acquire(fw.ptl); /* which sparse has not seen */
-	if (!folio_test_anon(folio) || folio_test_ksm(folio) ||
-	    !(folio_test_large(folio) || folio_test_swapcache(folio))) {
-		folio_walk_end(&fw, vma);
-		return;
-	}
-	folio_get(folio);
-	folio_walk_end(&fw, vma);
-	if (folio_trylock(folio)) {
+	folio = page_folio(page);
+	if (folio_test_anon(folio) && !folio_test_ksm(folio) &&
+	    (folio_test_large(folio) || folio_test_swapcache(folio)) &&
+	    folio_trylock(folio)) {
 		/* If it does not work, arming says what is in the way */
 		if (folio_test_large(folio))
 			split_folio(folio);
@@ -270,40 +268,26 @@ static void kcr_prepare_page(struct vm_area_struct *vma, unsigned long addr)
 			folio_free_swap(folio);
 		folio_unlock(folio);
 	}
+	/* What was split keeps references at its first page */
 	folio_put(folio);
-}
-
-/*
- * Split huge pages: they would have to be copied at the first write, which finds
- * them shared. And let go of copies in swap, which hold references.
- */
-static int kcr_arm_prepare(struct kcr_arm *arm, struct vm_area_struct *vma,
-			   unsigned long start, unsigned long end)
-{
-	unsigned long addr;
-
-	for (addr = start; addr < end; addr += PAGE_SIZE) {
-		kcr_prepare_page(vma, addr);
-		cond_resched();
-		if (fatal_signal_pending(current))
-			return -EINTR;
-	}
-	return 0;
 }
 
 static int kcr_arm_help(struct kcr_arm *arm)
 {
-	struct mm_struct *mm = arm->set->kmm->mm;
-	int err;
+	struct kcr_tracked_range *r;
+	unsigned long addr;
 
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	err = kcr_arm_vmas(arm, kcr_arm_prepare);
-	mmap_read_unlock(mm);
+	list_for_each_entry(r, &arm->set->ranges, list) {
+		for (addr = r->node.start; addr <= r->node.last; addr += PAGE_SIZE) {
+			kcr_arm_prepare(addr);
+			cond_resched();
+			if (fatal_signal_pending(current))
+				return -EINTR;
+		}
+	}
 	/* What was put on LRU lists lately has references from there */
-	if (!err)
-		lru_add_drain_all();
-	return err;
+	lru_add_drain_all();
+	return 0;
 }
 
 /* (P), see kcr_track.c */

@@ -6,6 +6,7 @@
  * a page. A child has it, too, and a table entry of its own.
  */
 #include <linux/anon_inodes.h>
+#include <linux/cpufeature.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -19,8 +20,6 @@
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-
-#include <asm/cpufeature.h>
 
 #include "gate.h"
 
