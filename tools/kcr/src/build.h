@@ -51,8 +51,8 @@ Result<std::string> build_kernel(const Project& project, const BuildRequest& req
 Result<std::filesystem::path> build_selftests(const Project& project, const std::string& config,
                                               const std::string& target);
 
-/// Builds single @p programs of @p target's selftests, where not all of them can be built everywhere;
-/// returns the folder with them.
+/// Builds single @p programs of @p target's selftests, where not all of them can be built
+/// everywhere; returns the folder with them.
 Result<std::filesystem::path> build_selftest_programs(const Project& project,
                                                       const std::string& config,
                                                       const std::string& target,

@@ -32,7 +32,7 @@ TEST(Suites, NamesAreThoseOfTheDocumentation)
         names.push_back(suite.name);
     EXPECT_THAT(names, ElementsAre("tool", "native", "libkcr", "model", "kunit-uml", "kunit-x86",
                                    "kselftest", "profit", "sites", "programs", "profiler", "kasan",
-                                   "kcsan", "series", "zero-impact", "upstream"));
+                                   "kcsan", "soak", "series", "zero-impact", "upstream"));
 }
 
 } // namespace kcr::tool
