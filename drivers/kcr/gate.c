@@ -107,23 +107,27 @@ static bool kcr_gate_outputs(const struct kcr_gate_slot *spec, const u64 *args,
 	return true;
 }
 
-/* With a result that there is, or at its miss address with the function's stamp */
-static void kcr_gate_end(struct kcr_gate_file *file,
-			 const struct kcr_gate_slot *f, struct pt_regs *regs,
-			 u64 stamp, const u64 *result)
+/* Where a call goes on that has a result, if it is not to be computed again */
+static bool kcr_gate_hit(struct kcr_gate_file *file, const struct kcr_gate_slot *f,
+			 struct pt_regs *regs, const u64 *args, const u64 *result)
 {
-	if (likely(result)) {
-		if (likely(this_cpu_inc_return(file->counts->c[KCR_GATE_HITS]) %
-			   KCR_GATE_AUDIT)) {
-			regs->ax = result[0];
-			regs->dx = result[1];
-			kcr_gate_go(regs, f->ret);
-			return;
-		}
+	if (unlikely(!(this_cpu_inc_return(file->counts->c[KCR_GATE_HITS]) %
+		       KCR_GATE_AUDIT) ||
+		     !kcr_gate_outputs(f, args, result + 2))) {
 		kcr_gate_count(file, KCR_GATE_AUDITS);
-	} else {
-		kcr_gate_count(file, KCR_GATE_MISSES);
+		return false;
 	}
+	regs->ax = result[0];
+	regs->dx = result[1];
+	kcr_gate_go(regs, f->ret);
+	return true;
+}
+
+/* Where a call goes on that is computed */
+static void kcr_gate_miss(struct kcr_gate_file *file, const struct kcr_gate_slot *f,
+			  struct pt_regs *regs, u64 stamp)
+{
+	kcr_gate_count(file, KCR_GATE_MISSES);
 	regs->r10 = stamp;
 	regs->r11 = f->cookie;
 	kcr_gate_go(regs, f->miss);
@@ -145,7 +149,26 @@ static u32 kcr_gate_result_len(const struct kcr_gate_slot *spec, const u64 *args
 	return len;
 }
 
-/* A function with memory: returns the result's whereabouts if it was handed out */
+/* What is written must not be what was read: the result would be another */
+static bool kcr_gate_overlaps(const struct kcr_gate_slot *spec, const u64 *args)
+{
+	const struct kcr_gate_memory *in, *out;
+
+	for (in = spec->memory; in < spec->memory + spec->nr_memory; in++) {
+		if (!(in->flags & KCR_GATE_IN))
+			continue;
+		for (out = spec->memory; out < spec->memory + spec->nr_memory; out++) {
+			/* Of a string the most that it may be: it makes no difference */
+			if (out->flags & KCR_GATE_OUT &&
+			    args[in->arg] < args[out->arg] + kcr_gate_memory_len(out, args) &&
+			    args[out->arg] < args[in->arg] + kcr_gate_memory_len(in, args))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A function with memory: arguments, pointers left out, and then what they point to */
 static noinline bool kcr_gate_lookup_memory(const struct kcr_region *r,
 					    const struct kcr_gate_slot *spec,
 					    struct kcr_region_item *item,
@@ -155,7 +178,8 @@ static noinline bool kcr_gate_lookup_memory(const struct kcr_region *r,
 	u32 i;
 
 	item->result_len = kcr_gate_result_len(spec, args);
-	if (!item->result_len || item->result_len > item->result_max)
+	if (!item->result_len || item->result_len > item->result_max ||
+	    kcr_gate_overlaps(spec, args))
 		return false;
 	item->key = key;
 	item->key_len = spec->nr_args * sizeof(u64);
@@ -167,26 +191,34 @@ static noinline bool kcr_gate_lookup_memory(const struct kcr_region *r,
 		    !kcr_gate_input(&spec->memory[i], args, key, &item->key_len))
 			return false;
 	}
-	return kcr_region_lookup(r, item, result) &&
-	       kcr_gate_outputs(spec, args, result + 2);
+	return kcr_region_lookup(r, item, result);
 }
 
-static noinline void kcr_gate_call_memory(struct kcr_gate_file *file,
-					  const struct kcr_gate_slot *f,
-					  struct pt_regs *regs, u64 stamp)
+/* Whether there is a result, and it was handed out */
+static noinline bool kcr_gate_reuse_memory(struct kcr_gate_file *file,
+					   const struct kcr_gate_slot *f,
+					   struct pt_regs *regs,
+					   struct kcr_region_item *item)
 {
-	const struct kcr_domain *domain = &file->shared->domain;
 	u64 args[KCR_GATE_ARGS], result[KCR_GATE_RESULT_MAX / 8];
-	struct kcr_region_item item = {
-		.stamp = stamp,
-		.function = f->function,
-		.result_max = domain->functions[f->function].result_max,
-	};
-	bool hit;
 
 	kcr_gate_args(regs, args);
-	hit = kcr_gate_lookup_memory(&domain->region, f, &item, args, result);
-	kcr_gate_end(file, f, regs, stamp, hit ? result : NULL);
+	return kcr_gate_lookup_memory(&file->shared->domain.region, f, item, args,
+				      result) &&
+	       kcr_gate_hit(file, f, regs, args, result);
+}
+
+static bool kcr_gate_reuse(struct kcr_gate_file *file, const struct kcr_gate_slot *f,
+			   struct pt_regs *regs, struct kcr_region_item *item)
+{
+	u64 args[KCR_GATE_ARGS], result[2];
+
+	kcr_gate_args(regs, args);
+	item->key = args;
+	item->key_len = f->nr_args * sizeof(u64);
+	item->result_len = sizeof(result);
+	return kcr_region_lookup(&file->shared->domain.region, item, result) &&
+	       kcr_gate_hit(file, f, regs, args, result);
 }
 
 /**
@@ -206,9 +238,7 @@ bool kcr_gate_call(struct kcr_gate_entry *gate, struct pt_regs *regs,
 	const struct kcr_domain *domain = &file->shared->domain;
 	const struct kcr_region_function *state;
 	const struct kcr_gate_slot *f;
-	u64 args[KCR_GATE_ARGS], result[2];
 	struct kcr_region_item item;
-	bool hit;
 
 	if (offset % KCR_GATE_STRIDE)
 		return false;
@@ -224,21 +254,12 @@ bool kcr_gate_call(struct kcr_gate_entry *gate, struct pt_regs *regs,
 	state = &domain->region.functions[f->function];
 	/* Pairs with the one in kcr_region_set_function() */
 	item.stamp = smp_load_acquire(&state->stamp);
-	if (unlikely(!item.stamp || READ_ONCE(state->state) != KCR_STATE_REUSE)) {
-		kcr_gate_end(file, f, regs, item.stamp, NULL);
-		return true;
-	}
-	if (f->nr_memory) {
-		kcr_gate_call_memory(file, f, regs, item.stamp);
-		return true;
-	}
-	kcr_gate_args(regs, args);
-	item.key = args;
-	item.key_len = f->nr_args * sizeof(u64);
-	item.result_len = sizeof(result);
-	item.result_max = domain->functions[f->function].result_max;
 	item.function = f->function;
-	hit = kcr_region_lookup(&domain->region, &item, result);
-	kcr_gate_end(file, f, regs, item.stamp, hit ? result : NULL);
+	item.result_max = domain->functions[f->function].result_max;
+	if (likely(item.stamp && READ_ONCE(state->state) == KCR_STATE_REUSE) &&
+	    (f->nr_memory ? kcr_gate_reuse_memory(file, f, regs, &item) :
+			    kcr_gate_reuse(file, f, regs, &item)))
+		return true;
+	kcr_gate_miss(file, f, regs, item.stamp);
 	return true;
 }

@@ -14,7 +14,7 @@
 /**
  * enum kcr_gate_counter - what became of calls
  * @KCR_GATE_HITS: there was a result
- * @KCR_GATE_MISSES: there was none
+ * @KCR_GATE_MISSES: it went on where it is computed
  * @KCR_GATE_PLAIN: KCR is off
  * @KCR_GATE_AUDITS: there was one, but it was computed again
  * @KCR_GATE_NR_COUNTERS: number of counters

@@ -201,7 +201,7 @@ static long kcr_ioctl_gate_info(struct kcr_gate_file *file, void __user *arg)
 	for_each_possible_cpu(cpu) {
 		counts = per_cpu_ptr(file->counts, cpu);
 		out.hits += counts->c[KCR_GATE_HITS] - counts->c[KCR_GATE_AUDITS];
-		out.misses += counts->c[KCR_GATE_MISSES];
+		out.misses += counts->c[KCR_GATE_MISSES] - counts->c[KCR_GATE_AUDITS];
 		out.plain += counts->c[KCR_GATE_PLAIN];
 		out.audits += counts->c[KCR_GATE_AUDITS];
 	}

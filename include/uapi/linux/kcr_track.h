@@ -149,8 +149,8 @@ enum kcr_refusal {
  *
  * A set that is armed already stays as it is. -EAGAIN with a reason that may go
  * away by itself (not present, reference, shared page, huge, changed, too
- * often); -EOPNOTSUPP with one that will not; -EPERM in another process than the
- * tracker's.
+ * often); -EOPNOTSUPP with one that will not, or with none if KCR is off; -EPERM
+ * in another process than the tracker's.
  */
 struct kcr_set_arm {
 	__u32 size;
@@ -248,7 +248,8 @@ struct kcr_set_info {
  * The key of a call is the arguments, 8 bytes each, with 0 in place of pointers to
  * declared memory, and then the declared input memory in order, each padded to 8
  * bytes with zeroes. The result is rax, rdx, and the declared output memory,
- * likewise.
+ * likewise: a function is registered with at least 16 bytes of result. A call of
+ * which output overlaps input is computed, and must not be stored.
  */
 
 /* Where the slots of a gate are: at its address + number * KCR_GATE_STRIDE */
@@ -351,7 +352,7 @@ struct kcr_gate_slot {
  * @size: sizeof(struct kcr_gate_info)
  * @reserved: out: 0
  * @hits: out: calls that returned a remembered result
- * @misses: out: calls that went on at @miss
+ * @misses: out: calls that went on at @miss for want of a result
  * @plain: out: calls that went on at @plain
  * @audits: out: hits that were sent to @miss all the same, to be compared
  */

@@ -19,6 +19,7 @@
  * @fd: its descriptor
  * @status: 0, or why there are none
  * @next: number of the next one
+ * @before: the page that was made before this
  */
 struct kcr_gates {
 	struct kcr_domain *domain;
@@ -26,7 +27,11 @@ struct kcr_gates {
 	int fd;
 	int status;
 	uint32_t next;
+	struct kcr_gates *before;
 };
+
+/* All of them: they stay, as their mappings do, and are shown to who looks for leaks */
+static struct kcr_gates *kcr_last_gates;
 
 static struct kcr_gates kcr_no_gates = { .fd = -1, .status = -ENOMEM };
 
@@ -115,6 +120,10 @@ struct kcr_gates *kcr_gates_open(struct kcr_domain *domain)
 		gates->fd = -1;
 		gates->domain = kcr_domain_get(domain);
 		gates->status = kcr_gates_map(gates);
+		gates->before = __atomic_load_n(&kcr_last_gates, __ATOMIC_RELAXED);
+		while (!__atomic_compare_exchange_n(&kcr_last_gates, &gates->before, gates, 1,
+						    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+			;
 	}
 	errno = saved;
 	return gates ? gates : &kcr_no_gates;
