@@ -65,6 +65,7 @@ int run(int argc, char** argv)
         {"tracked memory", sites::tracked_memory},
         {"a function of tracked memory", sites::tracked_hits},
         {"gates", sites::gate_calls},
+        {"the library's gates", sites::library_gates},
     };
     std::erase_if(cases, [&](const tap::Case& test) {
         return test.name.find(only) == std::string::npos || (plain && !is_plain(test));

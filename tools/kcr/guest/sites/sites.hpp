@@ -54,6 +54,9 @@ void tracked_hits(tap::Check& check);
 /** Calls a function through a gate. */
 void gate_calls(tap::Check& check);
 
+/** Calls functions through the library's gates. */
+void library_gates(tap::Check& check);
+
 } // namespace sites
 
 #endif
