@@ -238,7 +238,8 @@ static int kcr_arm_protect(struct kcr_arm *arm, struct vm_area_struct *vma,
 	struct mmu_notifier_range range;
 	int err;
 
-	mmu_notifier_range_init_owner(&range, MMU_NOTIFY_CLEAR, 0, vma->vm_mm,
+	/* An event of which the owner is always set: of others it may be anything */
+	mmu_notifier_range_init_owner(&range, MMU_NOTIFY_EXCLUSIVE, 0, vma->vm_mm,
 				      start, end, &kcr_arm_owner);
 	mmu_notifier_invalidate_range_start(&range);
 	err = walk_page_range(vma->vm_mm, start, end, &kcr_arm_walk_ops, arm);

@@ -197,7 +197,7 @@ static bool kcr_tracked_notify(struct mmu_interval_notifier *notifier,
 						   notifier);
 	unsigned long flags;
 
-	if (range->owner == &kcr_arm_owner)
+	if (range->event == MMU_NOTIFY_EXCLUSIVE && range->owner == &kcr_arm_owner)
 		return true;
 	spin_lock_irqsave(&r->set->kmm->lock, flags);
 	mmu_interval_set_seq(notifier, seq);
