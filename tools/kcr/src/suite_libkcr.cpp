@@ -48,7 +48,8 @@ bool run_tests(SuiteContext& context, const std::string& name, const std::string
     run_gtest(context, {.program = build / "tests/kcr-lib-tests",
                         .prefix = name + " ",
                         .filter = filter,
-                        .env = {{"TSAN_OPTIONS", "halt_on_error=1 handle_segv=0"}}});
+                        .env = {{"ASAN_OPTIONS", "handle_segv=0"},
+                                {"TSAN_OPTIONS", "halt_on_error=1 handle_segv=0"}}});
     return true;
 }
 
