@@ -16,6 +16,8 @@
 #include <linux/sched.h>
 #include <linux/spinlock.h>
 
+#include <asm/trap_pf.h>
+
 #define KCR_GATES_BITS	6
 
 /* On while there are gates; off again only after a while, as text is patched */
@@ -85,17 +87,21 @@ EXPORT_SYMBOL_GPL(kcr_gate_del);
 /**
  * __kcr_gate_fault() - kcr_gate_fault() where there are gates
  * @regs: the registers
+ * @error_code: what the processor says of the fault
  * @address: where
  *
  * Context: interrupts are on; no locks of the memory's are held.
  * Return: true if the registers say where to go on.
  */
-bool __kcr_gate_fault(struct pt_regs *regs, unsigned long address)
+bool __kcr_gate_fault(struct pt_regs *regs, unsigned long error_code,
+		      unsigned long address)
 {
 	unsigned long base = address & PAGE_MASK;
 	struct mm_struct *mm = current->mm;
 	struct kcr_gate_entry *gate;
 
+	if (!(error_code & X86_PF_INSTR) || address != instruction_pointer(regs))
+		return false;
 	rcu_read_lock();
 	hash_for_each_possible_rcu(kcr_gates, gate, node, kcr_gate_hash(mm, base)) {
 		if (gate->mm == mm && gate->base == base)

@@ -40,31 +40,34 @@ void kcr_gates_get(void);
 void kcr_gates_put(void);
 void kcr_gate_add(struct kcr_gate_entry *gate);
 void kcr_gate_del(struct kcr_gate_entry *gate);
-bool __kcr_gate_fault(struct pt_regs *regs, unsigned long address);
+bool __kcr_gate_fault(struct pt_regs *regs, unsigned long error_code,
+		      unsigned long address);
 
 /**
  * kcr_gate_fault() - see to it if a fault is a call of a gate
  * @regs: the registers
- * @instruction: whether it was on fetching an instruction in user mode
+ * @error_code: what the processor says of the fault
  * @address: where
  *
  * A gate never has pages, so that there is nothing that the usual way could find
- * out about it.
+ * out about it. All that is asked is asked out of line: what is asked here would be
+ * worked out for faults while there are no gates, too.
  *
- * Context: interrupts are on; no locks of the memory's are held.
+ * Context: interrupts are on; no locks of the memory's are held; not for the
+ * kernel's own fetches of instructions.
  * Return: true if the registers say where to go on.
  */
-static __always_inline bool kcr_gate_fault(struct pt_regs *regs, bool instruction,
+static __always_inline bool kcr_gate_fault(struct pt_regs *regs,
+					   unsigned long error_code,
 					   unsigned long address)
 {
-	return static_branch_unlikely(&kcr_gate_key.key) && instruction &&
-	       address == instruction_pointer(regs) &&
-	       __kcr_gate_fault(regs, address);
+	return static_branch_unlikely(&kcr_gate_key.key) &&
+	       __kcr_gate_fault(regs, error_code, address);
 }
 
 #else /* !CONFIG_KCR_GATE */
 
-static inline bool kcr_gate_fault(struct pt_regs *regs, bool instruction,
+static inline bool kcr_gate_fault(struct pt_regs *regs, unsigned long error_code,
 				  unsigned long address)
 {
 	return false;
