@@ -38,8 +38,35 @@ static void kcr_gate_go(struct pt_regs *regs, u64 address)
 	regs->flags &= ~X86_EFLAGS_RF;
 }
 
-static void kcr_gate_plain(struct kcr_gate_file *file,
-			   const struct kcr_gate_slot *f, struct pt_regs *regs)
+/**
+ * kcr_gate_find() - what a slot calls
+ * @file: the gate
+ * @offset: what was called, less than KCR_GATE_SIZE
+ *
+ * Context: any.
+ * Return: what was said of it, or NULL if nothing is there.
+ */
+const struct kcr_gate_slot *kcr_gate_find(struct kcr_gate_file *file,
+					  unsigned long offset)
+{
+	unsigned long nr = offset / KCR_GATE_STRIDE;
+
+	if (offset % KCR_GATE_STRIDE)
+		return NULL;
+	/* Pairs with the one in kcr_ioctl_gate_slot() */
+	return smp_load_acquire(&file->slots[array_index_nospec(nr, KCR_GATE_SLOTS)]);
+}
+
+/**
+ * kcr_gate_plain() - have a call go on at the function itself
+ * @file: the gate
+ * @f: what the slot calls
+ * @regs: the registers
+ *
+ * Context: any.
+ */
+void kcr_gate_plain(struct kcr_gate_file *file, const struct kcr_gate_slot *f,
+		    struct pt_regs *regs)
 {
 	kcr_gate_count(file, KCR_GATE_PLAIN);
 	kcr_gate_go(regs, f->plain);
@@ -240,11 +267,7 @@ bool kcr_gate_call(struct kcr_gate_entry *gate, struct pt_regs *regs,
 	const struct kcr_gate_slot *f;
 	struct kcr_region_item item;
 
-	if (offset % KCR_GATE_STRIDE)
-		return false;
-	/* Pairs with the one in kcr_ioctl_gate_slot() */
-	f = smp_load_acquire(&file->slots[array_index_nospec(offset / KCR_GATE_STRIDE,
-							     KCR_GATE_SLOTS)]);
+	f = kcr_gate_find(file, offset);
 	if (!f)
 		return false;
 	if (!kcr_is_enabled()) {

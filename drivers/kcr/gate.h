@@ -57,6 +57,10 @@ struct kcr_gate_mapping {
 	struct kcr_gate_file *file;
 };
 
+const struct kcr_gate_slot *kcr_gate_find(struct kcr_gate_file *file,
+					  unsigned long offset);
+void kcr_gate_plain(struct kcr_gate_file *file, const struct kcr_gate_slot *f,
+		    struct pt_regs *regs);
 bool kcr_gate_call(struct kcr_gate_entry *gate, struct pt_regs *regs,
 		   unsigned long offset);
 bool kcr_region_lookup(const struct kcr_region *r,

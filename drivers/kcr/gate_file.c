@@ -68,20 +68,17 @@ static int kcr_gate_mremap(struct vm_area_struct *vma)
 /* A gate that is not found by kcr_gate_fault() is as good as the function itself */
 static vm_fault_t kcr_gate_fault_vma(struct vm_fault *vmf)
 {
-	const struct kcr_gate_file *file = vmf->vma->vm_file->private_data;
-	unsigned long offset = vmf->real_address - vmf->vma->vm_start;
+	struct kcr_gate_file *file = vmf->vma->vm_file->private_data;
 	struct pt_regs *regs = task_pt_regs(current);
 	const struct kcr_gate_slot *f;
 
 	if (!(vmf->flags & FAULT_FLAG_USER) || !(vmf->flags & FAULT_FLAG_INSTRUCTION) ||
-	    regs->ip != vmf->real_address || offset % KCR_GATE_STRIDE)
+	    regs->ip != vmf->real_address)
 		return VM_FAULT_SIGBUS;
-	/* Pairs with the one in kcr_ioctl_gate_slot() */
-	f = smp_load_acquire(&file->slots[offset / KCR_GATE_STRIDE]);
+	f = kcr_gate_find(file, vmf->real_address - vmf->vma->vm_start);
 	if (!f)
 		return VM_FAULT_SIGBUS;
-	this_cpu_inc(file->counts->c[KCR_GATE_PLAIN]);
-	regs->ip = f->plain;
+	kcr_gate_plain(file, f, regs);
 	return VM_FAULT_NOPAGE;
 }
 
@@ -179,7 +176,7 @@ static long kcr_ioctl_gate_slot(struct kcr_gate_file *file, void __user *arg)
 	if (file->slots[array_index_nospec(slot->slot, KCR_GATE_SLOTS)]) {
 		err = -EBUSY;
 	} else {
-		/* Pairs with the one in kcr_gate_call() */
+		/* Pairs with the one in kcr_gate_find() */
 		smp_store_release(&file->slots[slot->slot], slot);
 		slot = NULL;
 	}
