@@ -7,9 +7,13 @@
 #define KCR_SELFTEST_GATE_HPP
 
 #include <linux/kcr_track.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include <cstddef>
+#include <cstdio>
+#include <functional>
 #include <memory>
 
 #include "domain.hpp"
@@ -215,6 +219,26 @@ inline kcr_gate_memory out(uint8_t arg, uint32_t len)
 inline kcr_gate_memory out_times(uint8_t arg, uint8_t len_arg, uint32_t unit = 1)
 {
     return {arg, len_arg, KCR_GATE_OUT, 0, unit};
+}
+
+/** How a child ends that does this; it leaves no core. */
+inline int child_status(const std::function<void()>& body)
+{
+    int status = -1;
+
+    std::fflush(stdout);
+    const pid_t pid = fork();
+    if (pid < 0)
+        domain::fail("fork");
+    if (pid == 0) {
+        const rlimit no_core = {0, 0};
+        setrlimit(RLIMIT_CORE, &no_core);
+        body();
+        _exit(0);
+    }
+    if (waitpid(pid, &status, 0) != pid)
+        domain::fail("waitpid");
+    return status;
 }
 
 /** Makes a gate: a descriptor, or a negative errno. */

@@ -44,24 +44,6 @@ bool hits(const std::function<void()>& call)
     return false;
 }
 
-/** How a child ends that does this. */
-int child_status(const std::function<void()>& body)
-{
-    int status = -1;
-
-    std::fflush(stdout);
-    const pid_t pid = fork();
-    if (pid < 0)
-        domain::fail("fork");
-    if (pid == 0) {
-        body();
-        _exit(0);
-    }
-    if (waitpid(pid, &status, 0) != pid)
-        domain::fail("waitpid");
-    return status;
-}
-
 /** Two pages, of which the second one is not there. */
 class Edge
 {
@@ -316,8 +298,8 @@ void test_wrong_addresses(Check& check)
     auto* volatile plain_fill = &fill;
     const auto dies = [&](const char* what, const std::function<void()>& plain,
                           const std::function<void()>& gated) {
-        const int want = child_status(plain);
-        const int got = child_status(gated);
+        const int want = gate::child_status(plain);
+        const int got = gate::child_status(gated);
         check.that(WIFSIGNALED(want) && WTERMSIG(want) == SIGSEGV && got == want, what);
     };
     dies(
